@@ -1,0 +1,89 @@
+"""Business refusals: every code, and the one table that says what each means to whom.
+
+A refusal is an answer, not a fault: it names the field, the value and what to do. The code travels as
+the Temporal error type, as the `code` of an HTTP problem and as the CLI's message; `REFUSALS` maps it to
+HTTP status, exit code and the sentence people read (SPEC 11, Codes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Wire names of business refusals; never renamed."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_PERMITTED = "NOT_PERMITTED"
+    SELF_APPROVAL = "SELF_APPROVAL"
+    NOT_AN_APPROVER = "NOT_AN_APPROVER"
+    WRONG_STAGE = "WRONG_STAGE"
+    NOT_PENDING = "NOT_PENDING"
+    ALREADY_DECIDED = "ALREADY_DECIDED"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
+    REASON_REQUIRED = "REASON_REQUIRED"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    DUPLICATE = "DUPLICATE"
+    FINDINGS_OPEN = "FINDINGS_OPEN"
+    LINES_STARTED = "LINES_STARTED"
+    NOT_DEPLOYABLE = "NOT_DEPLOYABLE"
+    POINT_OF_NO_RETURN = "POINT_OF_NO_RETURN"
+    PROCESS_ENDED = "PROCESS_ENDED"
+    TOO_OFTEN = "TOO_OFTEN"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code means outside: HTTP status, CLI exit code, and the advice shown to people."""
+
+    status: int
+    exit_code: int
+    advice: str
+
+
+REFUSALS: dict[Code, Meaning] = {
+    Code.INVALID_INPUT: Meaning(422, 2, "Correct the named field and send it again."),
+    Code.NOT_FOUND: Meaning(404, 3, "Check the name; `countersign … list` shows what exists."),
+    Code.NOT_PERMITTED: Meaning(403, 4, "Ask somebody who holds the permission."),
+    Code.SELF_APPROVAL: Meaning(403, 4, "Somebody else has to decide; this definition forbids your own request."),
+    Code.NOT_AN_APPROVER: Meaning(403, 4, "Only the people this stage asks may decide it."),
+    Code.WRONG_STAGE: Meaning(409, 5, "Look at the request again and decide the stage that is open now."),
+    Code.NOT_PENDING: Meaning(409, 5, "Nothing waits for this decision."),
+    Code.ALREADY_DECIDED: Meaning(409, 5, "The decision stands; nothing was changed."),
+    Code.APPROVAL_EXPIRED: Meaning(410, 5, "Order again if it is still wanted."),
+    Code.REASON_REQUIRED: Meaning(422, 2, "Give a reason."),
+    Code.IDEMPOTENCY_MISMATCH: Meaning(422, 5, "Use a new idempotency key for a different order."),
+    Code.DUPLICATE: Meaning(409, 5, "Use the service that exists."),
+    Code.FINDINGS_OPEN: Meaning(409, 5, "Mend the findings and check again."),
+    Code.LINES_STARTED: Meaning(409, 5, "Send the command to the order's lines."),
+    Code.NOT_DEPLOYABLE: Meaning(409, 5, "Only a confirmed line can be deployed."),
+    Code.POINT_OF_NO_RETURN: Meaning(409, 5, "The service is bound to its owner; unsubscribe it instead."),
+    Code.PROCESS_ENDED: Meaning(409, 5, "The process has ended; nothing was changed."),
+    Code.TOO_OFTEN: Meaning(429, 6, "Wait a moment and try again."),
+    Code.VERSION_CONFLICT: Meaning(409, 5, "Published versions are immutable: publish the change under a new version."),
+    Code.UNAVAILABLE: Meaning(503, 7, "Nothing was lost; try again when the service answers."),
+}
+"""The one error table. Exit code 1 is left to faults (bugs), 0 to success."""
+
+
+class Refusal(Exception):
+    """A command that the rules do not allow.
+
+    Attributes:
+        code: The stable code.
+        message: One sentence that names the field, the value and the reason.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def meaning(self) -> Meaning:
+        """The row of `REFUSALS` for this code."""
+        return REFUSALS[self.code]
