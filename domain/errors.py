@@ -49,7 +49,9 @@ REFUSALS: dict[Code, Meaning] = {
     Code.INVALID_INPUT: Meaning(422, 2, "Correct the named field and send it again."),
     Code.NOT_FOUND: Meaning(404, 3, "Check the name; `countersign … list` shows what exists."),
     Code.NOT_PERMITTED: Meaning(403, 4, "Ask somebody who holds the permission."),
-    Code.SELF_APPROVAL: Meaning(403, 4, "Somebody else has to decide; this definition forbids your own request."),
+    Code.SELF_APPROVAL: Meaning(
+        403, 4, "Somebody else has to decide; this definition forbids your own request."
+    ),
     Code.NOT_AN_APPROVER: Meaning(403, 4, "Only the people this stage asks may decide it."),
     Code.WRONG_STAGE: Meaning(409, 5, "Look at the request again and decide the stage that is open now."),
     Code.NOT_PENDING: Meaning(409, 5, "Nothing waits for this decision."),
@@ -64,7 +66,9 @@ REFUSALS: dict[Code, Meaning] = {
     Code.POINT_OF_NO_RETURN: Meaning(409, 5, "The service is bound to its owner; unsubscribe it instead."),
     Code.PROCESS_ENDED: Meaning(409, 5, "The process has ended; nothing was changed."),
     Code.TOO_OFTEN: Meaning(429, 6, "Wait a moment and try again."),
-    Code.VERSION_CONFLICT: Meaning(409, 5, "Published versions are immutable: publish the change under a new version."),
+    Code.VERSION_CONFLICT: Meaning(
+        409, 5, "Published versions are immutable: publish the change under a new version."
+    ),
     Code.UNAVAILABLE: Meaning(503, 7, "Nothing was lost; try again when the service answers."),
 }
 """The one error table. Exit code 1 is left to faults (bugs), 0 to success."""

@@ -1,0 +1,363 @@
+"""The approval of one request: who may decide now, what a decision does, and when time runs out.
+
+This is the one place that answers "who may approve". It knows nothing of Temporal, mail or SQL: the gate
+(`workflows/gate.py`) hands in decisions and the time and carries out what follows (SPEC 4.2, 4.3).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.definitions import ApprovalDefinition, Combine, OnDeadline, OnNobody, Stage
+from domain.errors import Code, Refusal
+
+
+class ApprovalStatus(StrEnum):
+    """The status words of SPEC 4.2; only PENDING is open."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+    FAILED = "FAILED"
+
+
+class Verdict(StrEnum):
+    """What one person says."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class Decide(Command):
+    """A decision on one stage of one process.
+
+    Attributes:
+        stage: The stage that is meant; a decision never hits another one.
+        round: The stage's opening that is meant, counted from 1.
+        actor: Who decides.
+        received_at: When our starter received it; callers that use Temporal directly leave it out.
+        on_behalf_of: The person a service principal speaks for, for the audit.
+    """
+
+    stage: Key
+    verdict: Verdict
+    actor: Key
+    round: int = 1
+    reason: Text | None = None
+    received_at: UtcDatetime | None = None
+    on_behalf_of: Key | None = None
+
+
+class Withdraw(Command):
+    """The requester takes the request back before it is decided."""
+
+    actor: Key
+    reason: Text | None = None
+
+
+class Approver(Message):
+    """A seat in a stage's roster, recorded when the stage opens."""
+
+    key: Key
+    name: Name
+
+
+class Vote(Message):
+    """A decision that counts."""
+
+    stage: Key
+    round: int
+    actor: Key
+    verdict: Verdict
+    reason: str | None
+    at: UtcDatetime
+
+
+class DecisionRecorded(Message):
+    """The answer to a decision: what was recorded, and where the approval stands since."""
+
+    stage: Key
+    round: int
+    actor: Key
+    verdict: Verdict
+    at: UtcDatetime
+    status: ApprovalStatus
+
+
+class Approval:
+    """The state of one approval; every method is a rule.
+
+    Args:
+        definition: The snapshot the process started with.
+        requester: Who asked; may not decide unless the stage allows it.
+        beneficiary: Whom it is for, under the same rule.
+    """
+
+    def __init__(
+        self, definition: ApprovalDefinition, requester: str, beneficiary: str | None = None
+    ) -> None:
+        self.definition = definition
+        self.affected = frozenset(key for key in (requester, beneficiary) if key)
+        self.requester = requester
+        self.status = ApprovalStatus.PENDING
+        self.index = -1
+        self.round = 1
+        self.opened_at: datetime | None = None
+        self.roster: tuple[Approver, ...] | None = None
+        self.votes: list[Vote] = []
+        self.reminded_until: datetime | None = None
+        self.ended_by: Vote | None = None
+        self.ended_reason: str | None = None
+
+    # Stages
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that is open, or was last."""
+        return self.definition.stages[max(self.index, 0)]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether anything can still be decided."""
+        return self.status is ApprovalStatus.PENDING
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the open stage runs out; None before the first stage opens and after the end."""
+        if self.opened_at is None or not self.is_pending:
+            return None
+        return self.opened_at + self.stage.deadline
+
+    def open_next(self, now: datetime) -> Stage | None:
+        """Opens the next stage, or approves the request if there is none.
+
+        Returns:
+            The stage that opened; its roster still has to be seated.
+        """
+        if self.index + 1 == len(self.definition.stages):
+            self.status = ApprovalStatus.APPROVED
+            return None
+        self.index += 1
+        self.opened_at = self.reminded_until = now
+        self.roster = None
+        return self.stage
+
+    def seat(self, candidates: tuple[Approver, ...]) -> None:
+        """Records who may decide the open stage; the requester's own seat only if the stage allows it."""
+        allowed = (
+            candidates if self.stage.self_approval else [a for a in candidates if a.key not in self.affected]
+        )
+        self.roster = tuple({approver.key: approver for approver in allowed}.values())
+
+    @property
+    def lacks_approvers(self) -> bool:
+        """Whether the seated roster can never decide the stage."""
+        return self.roster is not None and len(self.roster) < self._needed()
+
+    def settle_nobody(self) -> bool:
+        """Applies `on_nobody` to a stage that nobody can decide.
+
+        Returns:
+            Whether the stage is settled; False means it is held until its deadline.
+        """
+        if self.stage.on_nobody is OnNobody.HOLD:
+            return False
+        if self.stage.on_nobody is OnNobody.DENY:
+            self._end(ApprovalStatus.REJECTED, f"nobody may decide stage {self.stage.name}")
+        return True
+
+    # Decisions
+
+    def answer_to(self, decision: Decide) -> DecisionRecorded | None:
+        """The stored answer if this actor has already said exactly this, else None (SPEC 11, Codes)."""
+        vote = self._vote_of(decision.actor, decision.stage, decision.round)
+        if vote is None or vote.verdict is not decision.verdict:
+            return None
+        return self._recorded(vote)
+
+    def check(self, decision: Decide, now: datetime) -> None:
+        """Refuses a decision that may not count.
+
+        Args:
+            now: The process's time. A receive time before the deadline counts, but none after `now`.
+
+        Raises:
+            Refusal: ALREADY_DECIDED, APPROVAL_EXPIRED, NOT_PENDING, WRONG_STAGE, SELF_APPROVAL,
+                NOT_AN_APPROVER or REASON_REQUIRED.
+        """
+        self._check_open(decision)
+        self._check_stage(decision)
+        self._check_deadline(decision, now)
+        self._check_actor(decision)
+        if (
+            decision.verdict is Verdict.DENY
+            and self.stage.reason_required
+            and not (decision.reason or "").strip()
+        ):
+            raise Refusal(Code.REASON_REQUIRED, f"reason: stage {self.stage.name} wants one for a denial")
+
+    def decide(self, decision: Decide, now: datetime) -> DecisionRecorded:
+        """Counts a decision that `check` let pass and ends the stage or the approval where it is the last word."""
+        at = min(decision.received_at or now, now)
+        vote = Vote(
+            stage=decision.stage,
+            round=decision.round,
+            actor=decision.actor,
+            verdict=decision.verdict,
+            reason=decision.reason,
+            at=at,
+        )
+        self.votes.append(vote)
+        if self._is_denied():
+            self._end(ApprovalStatus.REJECTED, vote.reason, vote)
+        elif self.stage_passed and self.index + 1 == len(self.definition.stages):
+            self._end(ApprovalStatus.APPROVED, vote.reason, vote)
+        return self._recorded(vote)
+
+    @property
+    def stage_passed(self) -> bool:
+        """Whether the open stage has the approvals it needs."""
+        return (
+            self.roster is not None
+            and not self.lacks_approvers
+            and self._count(Verdict.APPROVE) >= self._needed()
+        )
+
+    def withdraw(self, reason: str | None = None) -> None:
+        """Ends a pending approval because its request was taken back (A4)."""
+        self._end(ApprovalStatus.WITHDRAWN, reason)
+
+    # Time
+
+    def next_due(self) -> datetime | None:
+        """The next instant at which `remind` or `pass_deadline` has something to do."""
+        deadline = self.deadline
+        if deadline is None:
+            return None
+        return min([deadline, *self._reminders_after(self.reminded_until)])
+
+    def remind(self, now: datetime) -> tuple[Approver, ...]:
+        """Who is to be reminded now: nobody, or everybody who has not decided, once (SPEC 4.5).
+
+        Several reminders that fell due during an outage collapse into one.
+        """
+        due = [at for at in self._reminders_after(self.reminded_until) if at <= now]
+        if not due or not self.is_pending:
+            return ()
+        self.reminded_until = now
+        return self.waiting_for
+
+    def pass_deadline(self, now: datetime) -> bool:
+        """Applies `on_deadline` if the open stage's deadline has passed.
+
+        Returns:
+            Whether it had; the stage then counts as passed only with `on_deadline: approve`.
+        """
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return False
+        outcome = self.stage.on_deadline
+        if outcome is OnDeadline.EXPIRE:
+            self._end(ApprovalStatus.EXPIRED, f"stage {self.stage.name} was not decided in time")
+        elif outcome is OnDeadline.DENY:
+            self._end(ApprovalStatus.REJECTED, f"stage {self.stage.name} was not decided in time")
+        return True
+
+    @property
+    def waiting_for(self) -> tuple[Approver, ...]:
+        """The roster's members who have not decided the open stage."""
+        if not self.is_pending:
+            return ()
+        decided = {vote.actor for vote in self._stage_votes()}
+        return tuple(approver for approver in self.roster or () if approver.key not in decided)
+
+    # The rules behind
+
+    def _check_open(self, decision: Decide) -> None:
+        if self.is_pending:
+            return
+        if self.status is ApprovalStatus.EXPIRED:
+            raise Refusal(
+                Code.APPROVAL_EXPIRED,
+                f"stage {self.stage.name} expired; this {decision.verdict} came too late",
+            )
+        winner = self.ended_by
+        by = f" by {winner.actor} at {winner.at:%Y-%m-%d %H:%M:%S} UTC" if winner else ""
+        raise Refusal(
+            Code.ALREADY_DECIDED,
+            f"the approval is {self.status}{by}; this {decision.verdict} changes nothing",
+        )
+
+    def _check_stage(self, decision: Decide) -> None:
+        if decision.stage == self.stage.name and decision.round == self.round and self.index >= 0:
+            return
+        raise Refusal(
+            Code.WRONG_STAGE,
+            f"stage: {decision.stage} round {decision.round} is not open; open is {self.stage.name} round {self.round}",
+        )
+
+    def _check_deadline(self, decision: Decide, now: datetime) -> None:
+        deadline = self.deadline
+        if deadline is not None and min(decision.received_at or now, now) >= deadline:
+            raise Refusal(
+                Code.APPROVAL_EXPIRED,
+                f"stage {self.stage.name} could be decided until {deadline:%Y-%m-%d %H:%M:%S} UTC",
+            )
+
+    def _check_actor(self, decision: Decide) -> None:
+        if decision.actor in self.affected and not self.stage.self_approval:
+            raise Refusal(
+                Code.SELF_APPROVAL, f"actor: {decision.actor} may not decide a request of their own"
+            )
+        vote = self._vote_of(decision.actor, decision.stage, decision.round)
+        if vote is not None:
+            raise Refusal(
+                Code.ALREADY_DECIDED,
+                f"actor: {vote.actor} decided {vote.verdict} at {vote.at:%Y-%m-%d %H:%M:%S} UTC and counts once per stage",
+            )
+        if decision.actor not in {approver.key for approver in self.roster or ()}:
+            raise Refusal(
+                Code.NOT_AN_APPROVER, f"actor: {decision.actor} is not asked in stage {self.stage.name}"
+            )
+
+    def _needed(self) -> int:
+        if self.stage.combine is Combine.QUORUM:
+            return self.stage.quorum or 1
+        return max(1, len(self.roster or ())) if self.stage.combine is Combine.ALL else 1
+
+    def _is_denied(self) -> bool:
+        undecided = len(self.waiting_for)
+        out_of_reach = self._count(Verdict.APPROVE) + undecided < self._needed()
+        return self._count(Verdict.DENY) >= self.stage.denials or out_of_reach
+
+    def _count(self, verdict: Verdict) -> int:
+        return sum(vote.verdict is verdict for vote in self._stage_votes())
+
+    def _stage_votes(self) -> list[Vote]:
+        return [vote for vote in self.votes if (vote.stage, vote.round) == (self.stage.name, self.round)]
+
+    def _vote_of(self, actor: str, stage: str, round_: int) -> Vote | None:
+        return next((v for v in self.votes if (v.actor, v.stage, v.round) == (actor, stage, round_)), None)
+
+    def _recorded(self, vote: Vote) -> DecisionRecorded:
+        return DecisionRecorded(
+            stage=vote.stage,
+            round=vote.round,
+            actor=vote.actor,
+            verdict=vote.verdict,
+            at=vote.at,
+            status=self.status,
+        )
+
+    def _reminders_after(self, after: datetime | None) -> list[datetime]:
+        if self.opened_at is None or after is None:
+            return []
+        times = [self.opened_at + each for each in sorted(self.stage.reminders)]
+        return [at for at in times if at > after]
+
+    def _end(self, status: ApprovalStatus, reason: str | None, vote: Vote | None = None) -> None:
+        self.status, self.ended_reason, self.ended_by = status, reason, vote

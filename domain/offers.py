@@ -1,0 +1,103 @@
+"""Offers: what can be ordered, and how an order line for it runs (SPEC 5; provisioning.md a.4).
+
+An offer is data like an approval definition: versioned, immutable once published, hashed, and carried
+along by every process that was started with it (SPEC D8).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from domain.base import Command, Key, Name
+from domain.dns.requirements import RequirementTemplate
+
+
+class Deployment(StrEnum):
+    """When a confirmed line is deployed: by somebody or the schedule (SPEC 5.3), or without waiting."""
+
+    ON_DEMAND = "on_demand"
+    AT_ONCE = "at_once"
+
+
+class Feasibility(Command):
+    """What the order check looks at in the domain's zone before anything is set (provisioning.md e.9).
+
+    Attributes:
+        spf_include: The include our service will need in the domain's SPF record.
+        certificate_host: Host that will get a certificate, with `{domain}`.
+        certificate_authority: Its issuer's CAA domain.
+    """
+
+    spf_include: str | None = None
+    certificate_host: str | None = None
+    certificate_authority: str | None = None
+
+
+class Offer(Command):
+    """One thing a partner can order.
+
+    Attributes:
+        approval: Name of the approval definition, or None where none is needed.
+        includes: Offers that are ordered along unless the domain already has them (the base service).
+        requires: Offers that must be in the order or already in place.
+        excludes: Offers that cannot stand beside this one.
+        needs_domain: Whether an order for it must name a domain.
+        accepts_free_mail: Whether a free-mail domain may be used.
+        records: DNS records that must be found before the service is provisioned.
+        closes_after: Time from the start of provisioning until the line closes; None for never.
+        closure_warnings: Times before closure at which people are warned.
+        adapter: Name of the provisioning adapter, or None where verified records are all there is.
+        parameters: What the adapter is given, as is.
+    """
+
+    name: Key
+    version: Annotated[int, Field(ge=1)]
+    title: Name
+    approval: Key | None = None
+    deployment: Deployment = Deployment.ON_DEMAND
+    includes: tuple[Key, ...] = Field(default=(), max_length=20)
+    requires: tuple[Key, ...] = Field(default=(), max_length=20)
+    excludes: tuple[Key, ...] = Field(default=(), max_length=20)
+    needs_domain: bool = True
+    accepts_free_mail: bool = False
+    records: tuple[RequirementTemplate, ...] = Field(default=(), max_length=30)
+    feasibility: Feasibility = Feasibility()
+    closes_after: timedelta | None = timedelta(days=30)
+    closure_warnings: tuple[timedelta, ...] = Field(
+        default=(timedelta(days=3), timedelta(days=1)), max_length=10
+    )
+    adapter: Key | None = None
+    parameters: dict[str, str] = Field(default_factory=dict, max_length=50)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.closes_after is not None and self.closes_after <= timedelta():
+            raise ValueError("closes_after: must be longer than nothing")
+        if self.records and not self.needs_domain:
+            raise ValueError("records: an offer with DNS records needs a domain")
+        ids = [record.id for record in self.records]
+        if len(set(ids)) != len(ids):
+            raise ValueError("records: every record needs an id of its own")
+        return self
+
+    @property
+    def reference(self) -> str:
+        """`name@version`, as shown to people and kept in search attributes."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def warnings(self) -> tuple[timedelta, ...]:
+        """The closure warnings that fit into `closes_after`, longest first (L17: a 7-day offer warns once)."""
+        if self.closes_after is None:
+            return ()
+        week = timedelta(days=7)
+        fitting = [
+            w
+            for w in self.closure_warnings
+            if w < self.closes_after and (self.closes_after > week or w <= timedelta(days=1))
+        ]
+        return tuple(sorted(fitting, reverse=True))

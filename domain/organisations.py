@@ -1,0 +1,135 @@
+"""Organisations, people, roles and what each role permits (SPEC 2, 4.3, 6.4; provisioning.md a.2, a.4).
+
+`notify` and `approve` are separate permissions: who is told need not be who decides.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from domain.base import Command, Key, Language, Name
+
+
+class OrganisationKind(StrEnum):
+    """The three levels of the business."""
+
+    PROVIDER = "provider"
+    PARTNER = "partner"
+    CUSTOMER = "customer"
+
+
+class Permission(StrEnum):
+    """What a person may do for an organisation."""
+
+    ORDER = "order"
+    DEPLOY = "deploy"
+    APPROVE = "approve"
+    NOTIFY = "notify"
+    OPERATE = "operate"
+
+
+class Role(StrEnum):
+    """Roles as the field names them (seed 000, seed 001)."""
+
+    COMPANY_ADMIN = "company_admin"
+    TECHNICAL_ADMIN = "technical_admin"
+    TECHNICAL_CONTACT = "technical_contact"
+    FINANCE = "finance"
+    FINANCIAL_CONTACT = "financial_contact"
+    READ_ONLY = "read_only"
+    SALES = "sales"
+    TECH = "tech"
+    OPERATOR = "operator"
+    WORKFLOW_MAILS = "workflow_mails"
+    SERVICE = "service"
+
+
+_P = Permission
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.COMPANY_ADMIN: frozenset({_P.ORDER, _P.DEPLOY, _P.APPROVE, _P.NOTIFY}),
+    Role.TECHNICAL_ADMIN: frozenset({_P.ORDER, _P.DEPLOY, _P.APPROVE, _P.NOTIFY}),
+    Role.TECHNICAL_CONTACT: frozenset({_P.NOTIFY}),
+    Role.FINANCE: frozenset({_P.ORDER, _P.APPROVE, _P.NOTIFY}),
+    Role.FINANCIAL_CONTACT: frozenset(),
+    Role.READ_ONLY: frozenset(),
+    Role.SALES: frozenset({_P.ORDER, _P.NOTIFY}),
+    Role.TECH: frozenset({_P.DEPLOY, _P.NOTIFY}),
+    Role.OPERATOR: frozenset({_P.OPERATE, _P.DEPLOY, _P.NOTIFY}),
+    Role.WORKFLOW_MAILS: frozenset(),
+    Role.SERVICE: frozenset({_P.APPROVE, _P.DEPLOY}),
+}
+"""The one place that says what a role permits. `workflow_mails` permits nothing: it only reads along."""
+
+
+class Organisation(Command):
+    """A provider, a partner or a customer.
+
+    Attributes:
+        key: Stable id; appears in workflow inputs, never a domain or a person's name.
+        partner: For a customer: the partner that orders on its behalf.
+    """
+
+    key: Key
+    kind: OrganisationKind
+    name: Name
+    partner: Key | None = None
+
+
+class Grant(Command):
+    """One role of one person in one organisation."""
+
+    organisation: Key
+    role: Role
+
+
+class Person(Command):
+    """Somebody who can be mailed and may hold roles; a service principal has no address.
+
+    Attributes:
+        key: Stable, opaque id.
+        email: One address, or None for a service principal.
+        active: False once the person has left; nothing of a leaver counts any more.
+    """
+
+    key: Key
+    name: Name
+    email: str | None = None
+    language: Language = Language.EN
+    active: bool = True
+    grants: tuple[Grant, ...] = Field(default=(), max_length=50)
+
+
+class Directory(Command):
+    """Organisations and people as an operator writes them down in one file."""
+
+    organisations: tuple[Organisation, ...]
+    people: tuple[Person, ...]
+
+
+def roles_with(permission: Permission) -> frozenset[Role]:
+    """The roles that include a permission."""
+    return frozenset(role for role, granted in PERMISSIONS.items() if permission in granted)
+
+
+class Parties(Command):
+    """Who plays which part in one process.
+
+    Attributes:
+        provider: The organisation that runs Countersign.
+        partner: The organisation that orders; the customer itself where no partner is involved.
+        customer: The organisation the service is for.
+    """
+
+    provider: Key
+    partner: Key
+    customer: Key
+
+    def organisation(self, kind: OrganisationKind) -> str:
+        """The organisation that plays a part."""
+        return {
+            OrganisationKind.PROVIDER: self.provider,
+            OrganisationKind.PARTNER: self.partner,
+            OrganisationKind.CUSTOMER: self.customer,
+        }[kind]

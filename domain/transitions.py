@@ -1,0 +1,203 @@
+"""Transitions: how a process tells the rest of the world that its state changed (SPEC D6).
+
+A process announces each transition once, numbered by `seq`. The receiving side writes projection, audit,
+inventory and outgoing mails in one SQL transaction and may hear the same transition again, late or out of
+order, without harm.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from domain.approval import Approver, ApprovalStatus, Verdict
+from domain.base import Key, Message, UtcDatetime
+from domain.definitions import Approvers
+from domain.line import OpenTask, ServiceStatus
+from domain.mail import MailFacts, Template
+from domain.organisations import Parties, Permission
+
+SYSTEM = "countersign"
+"""The actor of everything that happens by itself: timers, schedules, checks."""
+
+
+class ProcessKind(StrEnum):
+    """Kinds of process; also a search attribute."""
+
+    ORDER = "order"
+    ORDER_LINE = "order_line"
+
+
+class Audience(Message):
+    """Who is mailed, resolved to people when the transition is written.
+
+    Attributes:
+        people: Named people, always mailed: approvers, the requester, a contact.
+        organisations: In these, whoever holds `permission`, if it is set.
+        workflow_mails: Also the Workflow_Mails recipients of `organisations`, without action links.
+        excluding: People who are not mailed: those who know already.
+    """
+
+    people: tuple[Key, ...] = ()
+    organisations: tuple[Key, ...] = ()
+    permission: Permission | None = None
+    workflow_mails: bool = False
+    excluding: tuple[Key, ...] = ()
+
+
+class Notice(Message):
+    """One mail to be written to everybody in an audience, in the reader's own language."""
+
+    template: Template
+    audience: Audience
+    facts: MailFacts
+
+
+class OpenApproval(Message):
+    """Where the approval of a process stands, for inboxes and lists.
+
+    Attributes:
+        roster: Everybody with a seat in the open stage; None while it is not known yet.
+        decided: Those of them who have decided it.
+    """
+
+    status: ApprovalStatus
+    stage: Key
+    stage_title: str
+    round: int
+    definition: str
+    opened_at: UtcDatetime
+    deadline: UtcDatetime | None
+    roster: tuple[Approver, ...] | None
+    decided: tuple[Key, ...] = ()
+
+
+class ProcessView(Message):
+    """What lists and operators see of a process: what it is, whom it waits for, until when, what then.
+
+    Attributes:
+        state: Line or order state.
+        waiting_for: In plain words; empty once nothing is waited for.
+        until: When the waiting ends by itself, if it does.
+        what_then: What happens at `until`.
+        next_at: The next thing that happens by itself, such as a reminder.
+        open_tasks: What provisioning waits for.
+        ended: Whether the process is over.
+    """
+
+    kind: ProcessKind
+    state: str
+    order: Key
+    parties: Parties
+    requested_by: Key
+    title: str
+    line: int | None = None
+    offer: str | None = None
+    definition: str | None = None
+    definition_hash: str | None = None
+    domain: str | None = None
+    waiting_for: str = ""
+    until: UtcDatetime | None = None
+    what_then: str = ""
+    open_tasks: tuple[OpenTask, ...] = ()
+    ponr_at: UtcDatetime | None = None
+    approval: OpenApproval | None = None
+    ended: bool = False
+
+
+class ServiceChange(Message):
+    """A service's new status; the first one creates the service."""
+
+    id: Key
+    status: ServiceStatus
+    organisation: Key
+    offer: Key
+    offer_version: int
+    order: Key
+    line: int
+    domain: str | None = None
+
+
+class Transition(Message):
+    """One step of a process, announced once.
+
+    Attributes:
+        seq: Counts the process's transitions from 1; the projection only moves forward.
+        from_state: State before; equal to `to_state` for a command that changed none.
+        actor: A person's or principal's key, or `SYSTEM`.
+        action: What happened, as a dotted name such as `approval.approve`.
+        accepted: False for a refused command, which is recorded all the same.
+        code: The refusal's code.
+        data: Further facts for the audit, strings only.
+        view: The process as it is after this step.
+        services: Statuses that changed with it.
+        release_claim: Whether the customer's claim on the domain falls with it.
+    """
+
+    process: str
+    seq: int
+    action: str
+    from_state: str
+    to_state: str
+    at: UtcDatetime
+    actor: str
+    view: ProcessView
+    on_behalf_of: str | None = None
+    reason: str | None = None
+    accepted: bool = True
+    code: str | None = None
+    data: dict[str, str] = {}
+    notices: tuple[Notice, ...] = ()
+    services: tuple[ServiceChange, ...] = ()
+    release_claim: bool = False
+
+
+class SeatRoster(Message):
+    """Asks who may decide a stage, from the directory as it is now."""
+
+    approvers: Approvers
+    parties: Parties
+
+
+class Authorise(Message):
+    """Asks whether an actor still may decide a stage (SPEC 4.3: at the moment of decision)."""
+
+    actor: Key
+    approvers: Approvers
+    parties: Parties
+
+
+class Announcement(Message):
+    """Transitions to write, in order, in one SQL transaction, and what the process wants to know back.
+
+    Attributes:
+        seat: Resolve the roster for the stage that opens with the last transition; mails of that transition
+            with the template `approval_requested` go to the resolved roster.
+        authorise: If the actor lacks the permission, nothing but the refusal is written.
+    """
+
+    transitions: tuple[Transition, ...]
+    seat: SeatRoster | None = None
+    authorise: Authorise | None = None
+
+
+class Announced(Message):
+    """What an announcement brought back.
+
+    Attributes:
+        roster: The people who may decide, if `seat` was asked.
+        authorised: The answer to `authorise`; True if it was not asked.
+    """
+
+    roster: tuple[Approver, ...] | None = None
+    authorised: bool = True
+
+
+class RecordedVote(Message):
+    """A vote as the projection knows it, to answer late callers after the process has ended."""
+
+    process: str
+    stage: Key
+    round: int
+    actor: Key
+    verdict: Verdict
+    at: UtcDatetime
