@@ -32,12 +32,14 @@ class Audience(Message):
 
     Attributes:
         people: Named people, always mailed: approvers, the requester, a contact.
+        roster: Everybody who gets a seat in the stage that opens with this transition.
         organisations: In these, whoever holds `permission`, if it is set.
         workflow_mails: Also the Workflow_Mails recipients of `organisations`, without action links.
         excluding: People who are not mailed: those who know already.
     """
 
     people: tuple[Key, ...] = ()
+    roster: bool = False
     organisations: tuple[Key, ...] = ()
     permission: Permission | None = None
     workflow_mails: bool = False
@@ -170,8 +172,7 @@ class Announcement(Message):
     """Transitions to write, in order, in one SQL transaction, and what the process wants to know back.
 
     Attributes:
-        seat: Resolve the roster for the stage that opens with the last transition; mails of that transition
-            with the template `approval_requested` go to the resolved roster.
+        seat: Resolve the roster for the stage that opens with the last transition.
         authorise: If the actor lacks the permission, nothing but the refusal is written.
     """
 
