@@ -182,7 +182,10 @@ class Approval:
     def check(self, decision: Decide, now: datetime) -> None:
         """Refuses a decision that may not count.
 
+        Before the roster is seated nobody is turned away for lacking a seat; check again once it is.
+
         Args:
+            decision: What somebody wants to say.
             now: The process's time. A receive time before the deadline counts, but none after `now`.
 
         Raises:
@@ -293,7 +296,7 @@ class Approval:
         )
 
     def _check_stage(self, decision: Decide) -> None:
-        if decision.stage == self.stage.name and decision.round == self.round and self.index >= 0:
+        if decision.stage == self.stage.name and decision.round == self.round:
             return
         raise Refusal(
             Code.WRONG_STAGE,
@@ -319,7 +322,7 @@ class Approval:
                 Code.ALREADY_DECIDED,
                 f"actor: {vote.actor} decided {vote.verdict} at {vote.at:%Y-%m-%d %H:%M:%S} UTC and counts once per stage",
             )
-        if decision.actor not in {approver.key for approver in self.roster or ()}:
+        if self.roster is not None and decision.actor not in {approver.key for approver in self.roster}:
             raise Refusal(
                 Code.NOT_AN_APPROVER, f"actor: {decision.actor} is not asked in stage {self.stage.name}"
             )

@@ -63,12 +63,13 @@ class Line(Message):
     added: bool = False
 
 
-class Order(Message):
-    """What an order process starts with.
+class OrderContext(Message):
+    """What an order and each of its lines know about whom and what they are for.
 
     Attributes:
-        id: Short, opaque, unguessable.
+        id: The order's id: short, opaque, unguessable.
         token: The customer's secret for proving ownership of the domain (provisioning.md e.7).
+        requested_start: When provisioning may begin at the earliest (RSD).
     """
 
     id: Key
@@ -77,31 +78,34 @@ class Order(Message):
     requested_by_name: Name
     customer_name: Name
     submitted_at: UtcDatetime
-    lines: tuple[Line, ...]
     domain: DomainName | None = None
     token: str | None = None
     requested_start: UtcDatetime | None = None
     external_id: str | None = None
 
 
-class OrderLine(Message):
-    """What an order line process starts with: its own line and what it shares with the order."""
+class Order(Message):
+    """What an order process starts with."""
 
-    order: Key
+    context: OrderContext
+    lines: tuple[Line, ...]
+
+
+class OrderLine(Message):
+    """What an order line process starts with.
+
+    Attributes:
+        checked_at: When domain and services were last found clean.
+    """
+
+    context: OrderContext
     line: Line
-    parties: Parties
-    requested_by: Key
-    requested_by_name: Name
-    customer_name: Name
-    confirmed_checked_at: UtcDatetime
-    domain: DomainName | None = None
-    token: str | None = None
-    requested_start: UtcDatetime | None = None
+    checked_at: UtcDatetime
 
     @property
     def service(self) -> str:
         """Id of the service this line provides."""
-        return service_id(self.order, self.line.number)
+        return service_id(self.context.id, self.line.number)
 
 
 class LineOutcome(Message):

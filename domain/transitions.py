@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.approval import Approver, ApprovalStatus, Verdict
+from domain.approval import Approver, ApprovalStatus, Verdict, Vote
 from domain.base import Key, Message, UtcDatetime
 from domain.definitions import Approvers
 from domain.line import OpenTask, ServiceStatus
@@ -131,6 +131,7 @@ class Transition(Message):
         code: The refusal's code.
         data: Further facts for the audit, strings only.
         view: The process as it is after this step.
+        vote: The vote that counted with it.
         services: Statuses that changed with it.
         release_claim: Whether the customer's claim on the domain falls with it.
     """
@@ -148,6 +149,7 @@ class Transition(Message):
     accepted: bool = True
     code: str | None = None
     data: dict[str, str] = {}
+    vote: Vote | None = None
     notices: tuple[Notice, ...] = ()
     services: tuple[ServiceChange, ...] = ()
     release_claim: bool = False

@@ -1,0 +1,131 @@
+"""What order lines and orders ask of the outside world about domains, and what comes back (SPEC 5.3, 5.6).
+
+Only verdicts and ids travel into workflow histories; the evidence stays in SQL (provisioning.md e.5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from enum import StrEnum
+
+from domain.base import Key, Message, UtcDatetime
+from domain.dns.names import DomainName
+from domain.dns.requirements import Requirement
+from domain.mail import RecordFact
+from domain.orders import Line, OrderContext
+
+
+class Severity(StrEnum):
+    """A blocking finding keeps the order from being confirmed; a warning is told and nothing more."""
+
+    BLOCKING = "blocking"
+    WARNING = "warning"
+
+
+class Finding(Message):
+    """Something the check of domain and services found.
+
+    Attributes:
+        code: UPPER_SNAKE, such as `DUPLICATE_SERVICE` or `SPF_BUDGET`.
+        field: The order's field that is meant.
+        line: The line that is meant; None for the whole order.
+    """
+
+    code: str
+    severity: Severity
+    field: str
+    message: str
+    line: int | None = None
+
+
+class CheckOrder(Message):
+    """Asks for a check of domain and services.
+
+    Attributes:
+        known: Digest of the findings known already; a watch ends when they change.
+    """
+
+    context: OrderContext
+    lines: tuple[Line, ...]
+    at: UtcDatetime
+    known: str | None = None
+
+
+class CheckReport(Message):
+    """The findings of one check; the order is confirmed only without blocking ones."""
+
+    id: str
+    at: UtcDatetime
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that keep the order from being confirmed."""
+        return tuple(each for each in self.findings if each.severity is Severity.BLOCKING)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing blocks."""
+        return not self.blocking
+
+    @property
+    def digest(self) -> str:
+        """Changes exactly when a finding appears, disappears or reads differently."""
+        text = "\n".join(sorted(f"{f.code}|{f.field}|{f.line}|{f.message}" for f in self.findings))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class RecordsState(StrEnum):
+    """What a look at all records of a line comes to (provisioning.md e.5)."""
+
+    VERIFIED = "verified"
+    PENDING = "pending"
+    CONFLICT = "conflict"
+    UNKNOWN = "unknown"
+
+
+class Claim(StrEnum):
+    """Whose domain it is: the first verified claim wins (SPEC 5.6)."""
+
+    OPEN = "open"
+    HELD = "held"
+    TAKEN = "taken"
+
+
+class WatchRecords(Message):
+    """Asks to look at a line's records, once or until what is seen changes (SPEC D7).
+
+    Attributes:
+        known: Digest of what was seen last; None makes the first look the answer.
+        at: The process's time at which the watch starts; attempts count from it.
+        closes_after: From `at` to the line's closure, for the tight polling of the last day.
+        patience: How many UNKNOWN answers are asked again, an hour apart, before one is given back (L17).
+    """
+
+    process: str
+    organisation: Key
+    domain: DomainName
+    requirements: tuple[Requirement, ...]
+    at: UtcDatetime
+    known: str | None = None
+    closes_after: timedelta | None = None
+    patience: int = 0
+
+
+class RecordsSeen(Message):
+    """What was seen of a line's records.
+
+    Attributes:
+        report: Id of the stored evidence.
+        digest: Changes when a verdict changes; never for UNKNOWN.
+        open: The required records that do not pass yet, with what was found and hints.
+    """
+
+    report: str
+    at: UtcDatetime
+    state: RecordsState
+    digest: str
+    open: tuple[RecordFact, ...] = ()
+    claim: Claim = Claim.OPEN
+    summary: str = ""
