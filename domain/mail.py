@@ -1,0 +1,257 @@
+"""What mails say, to whom they are addressed, and when an undelivered one is tried again.
+
+Pure: the texts are in `activities/mail/templates`, the SMTP dialogue in `activities/mail/delivery.py`.
+Everything a mail may say is a fact of `MailFacts`, so that the mail archive can write it again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from email_validator import EmailNotValidError, validate_email
+
+from domain.base import Message, UtcDatetime
+from domain.errors import Code, Refusal
+
+MAX_ADDRESS = 254
+"""Longest address that fits an SMTP path of 256 octets with its brackets (RFC 5321 4.5.3.1.3)."""
+
+
+class MailGroup(StrEnum):
+    """Groups of mail that people subscribe to (provisioning.md b.7)."""
+
+    SECURITY = "security"
+    ORDERING = "ordering"
+    FINANCIAL = "financial"
+    PEOPLE = "people"
+    COMPANY = "company"
+    SERVICES = "services"
+
+
+class Template(StrEnum):
+    """Wire names of the mail templates; each has a file of its own per language.
+
+    `order_reminder` goes out for an order that still has findings after 14 days, `decision_refused` when
+    an `approve` or `deny` signal, whose sender is not there to be answered, was refused (SPEC D5), and
+    `open_tasks` lists the DNS records to set together with what was found.
+    """
+
+    ORDER_RECEIVED = "order_received"
+    CHECK_FINDINGS = "check_findings"
+    ORDER_REMINDER = "order_reminder"
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_REMINDER = "approval_reminder"
+    APPROVAL_GRANTED = "approval_granted"
+    APPROVAL_DENIED = "approval_denied"
+    APPROVAL_EXPIRED = "approval_expired"
+    APPROVAL_WITHDRAWN = "approval_withdrawn"
+    DECISION_REFUSED = "decision_refused"
+    ORDER_CONFIRMED = "order_confirmed"
+    OPEN_TASKS = "open_tasks"
+    CLOSURE_WARNING = "closure_warning"
+    LINE_CLOSED = "line_closed"
+    PROVISIONED = "provisioned"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Why(StrEnum):
+    """Why this reader gets the mail; said in its last paragraph.
+
+    `notify` is whoever is notified for the organisation, `workflow_mails` the address that only reads
+    along (SPEC 6.4).
+    """
+
+    APPROVER = "approver"
+    REQUESTER = "requester"
+    NOTIFY = "notify"
+    WORKFLOW_MAILS = "workflow_mails"
+
+
+_SERVICES = frozenset({Template.OPEN_TASKS, Template.PROVISIONED, Template.FAILED})
+
+RELEVANT_GROUP: dict[Template, MailGroup] = {
+    template: MailGroup.SERVICES if template in _SERVICES else MailGroup.ORDERING for template in Template
+}
+"""The group each mail belongs to (provisioning.md b.1, b.2): a service being set up, or the order for it."""
+
+_OWNERS = frozenset({Why.REQUESTER, Why.NOTIFY})
+
+ASKED: dict[Template, frozenset[Why]] = {
+    Template.CHECK_FINDINGS: frozenset({Why.REQUESTER}),
+    Template.ORDER_REMINDER: frozenset({Why.REQUESTER}),
+    Template.APPROVAL_REQUESTED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_REMINDER: frozenset({Why.APPROVER}),
+    Template.DECISION_REFUSED: frozenset({Why.APPROVER}),
+    Template.OPEN_TASKS: _OWNERS,
+    Template.CLOSURE_WARNING: _OWNERS,
+    Template.LINE_CLOSED: _OWNERS,
+}
+"""Of whom a mail wants something. To everybody else, and with any other template, it is only news."""
+
+
+class RecordFact(Message):
+    """A DNS record somebody has to set, and what was found of it (provisioning.md e.3, e.5).
+
+    Attributes:
+        owner: Absolute name, as A-label.
+        relative_owner: The name inside the zone, as most DNS editors want it; `@` for the zone itself.
+        verdict: PASS, MISSING, MISMATCH, CONFLICT, PARTIAL or UNKNOWN; empty if nobody looked yet.
+        found: What is there instead, as text.
+    """
+
+    owner: str
+    relative_owner: str
+    rrtype: str
+    value: str
+    purpose: str = ""
+    verdict: str = ""
+    found: str = ""
+    hint: str = ""
+
+
+class FindingFact(Message):
+    """A finding of the order check; `severity` is `blocking` or `warning`."""
+
+    code: str
+    severity: str
+    field: str = ""
+    message: str = ""
+
+
+class MailFacts(Message):
+    """Everything a mail may say; what is not known is left out of it.
+
+    Attributes:
+        order: The order's id.
+        process: Workflow id, what `countersign` and the Temporal UI find the process by.
+        organisation: Name of the organisation that ordered.
+        offer: The offer's title.
+        domain: A-label; `domain_display` is the same name as people write it.
+        decided_by: Who decided, or whose decision was refused.
+        stage: Title of the approval stage.
+        deadline: When the waiting ends by itself.
+        closes_at: When the order line closes unless provisioning is complete.
+        waiting_for: Names of those whose turn it is.
+        what_then: What happens at the deadline: `expire`, `approve`, `deny` or `close`.
+        details: Further lines to be shown as they are.
+        url: A page to look at; opening it never does anything (SPEC 11).
+        command: A `countersign …` command line.
+    """
+
+    order: str | None = None
+    line: int | None = None
+    process: str | None = None
+    organisation: str | None = None
+    offer: str | None = None
+    domain: str | None = None
+    domain_display: str | None = None
+    requested_by: str | None = None
+    reason: str | None = None
+    decided_by: str | None = None
+    stage: str | None = None
+    deadline: UtcDatetime | None = None
+    closes_at: UtcDatetime | None = None
+    waiting_for: str | None = None
+    what_then: str | None = None
+    records: tuple[RecordFact, ...] = ()
+    findings: tuple[FindingFact, ...] = ()
+    details: tuple[str, ...] = ()
+    url: str | None = None
+    command: str | None = None
+
+
+def parse_address(text: str, field: str = "email") -> str:
+    """Reads one plain mail address (an addr-spec) and returns it in the form SMTP carries.
+
+    Internationalised domains become A-labels. Non-ASCII characters before the @ are refused: they need
+    SMTPUTF8 on every server along the way (RFC 6531), and a mail that must arrive cannot depend on that.
+
+    Raises:
+        Refusal: INVALID_INPUT, for anything but a single address of at most 254 characters: display
+            names, lists, control characters (engineering.md 2.4, header injection).
+    """
+    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):
+        raise _invalid(field, text, "control characters are not allowed in a mail address")
+    if len(text) > MAX_ADDRESS:
+        raise _invalid(field, text, f"a mail address has at most {MAX_ADDRESS} characters")
+    try:
+        address = validate_email(
+            text,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            check_deliverability=False,
+        ).ascii_email
+    except EmailNotValidError as error:
+        raise _invalid(field, text, f"not a single mail address such as name@example.com: {error}") from None
+    if address is None or len(address) > MAX_ADDRESS:
+        raise _invalid(field, text, f"a mail address has at most {MAX_ADDRESS} characters, IDN encoded")
+    return address
+
+
+def _invalid(field: str, text: str, problem: str) -> Refusal:
+    shown = text if len(text) <= 60 else f"{text[:60]}…"
+    return Refusal(Code.INVALID_INPUT, f"{field}: {shown!a}: {problem}")
+
+
+class FailureKind(StrEnum):
+    """How handing a mail over failed, and so what may be done about it (engineering.md 2.4).
+
+    CONNECTION: nothing was sent. TEMPORARY: the server said 4xx. RECIPIENT_REJECTED: 5xx for this
+    address. REJECTED: 5xx for anything else, our fault. UNKNOWN_AFTER_DOT: the mail was sent completely
+    and the answer did not arrive.
+    """
+
+    CONNECTION = "connection"
+    TEMPORARY = "temporary"
+    RECIPIENT_REJECTED = "recipient_rejected"
+    REJECTED = "rejected"
+    UNKNOWN_AFTER_DOT = "unknown_after_dot"
+
+    @property
+    def maybe_duplicate(self) -> bool:
+        """Whether trying again may show the mail twice, with the same Message-ID."""
+        return self is FailureKind.UNKNOWN_AFTER_DOT
+
+
+GIVE_UP_AFTER = timedelta(hours=48)
+"""Total waiting after which a mail is given up and escalated (engineering.md 2.4: 24 to 48 hours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Backoff:
+    first: timedelta
+    longest: timedelta
+
+    def delay(self, attempt: int) -> timedelta:
+        # Doubling 16 times is beyond every cap and keeps the arithmetic small.
+        return min(self.first * (1 << min(attempt - 1, 16)), self.longest)
+
+
+_UNREACHABLE = _Backoff(first=timedelta(seconds=30), longest=timedelta(minutes=30))
+# Greylisting servers punish impatience. A lost answer counts as 451 (RFC 5321 3.8).
+_ASKED_TO_WAIT = _Backoff(first=timedelta(minutes=5), longest=timedelta(minutes=60))
+_BACKOFF = {
+    FailureKind.CONNECTION: _UNREACHABLE,
+    FailureKind.TEMPORARY: _ASKED_TO_WAIT,
+    FailureKind.UNKNOWN_AFTER_DOT: _ASKED_TO_WAIT,
+}
+
+
+def retry_delay(failure: FailureKind, attempt: int) -> timedelta | None:
+    """How long to wait before the next attempt, or None to give up (engineering.md 2.4).
+
+    Args:
+        failure: How the last attempt failed.
+        attempt: Its number, from 1.
+    """
+    backoff = _BACKOFF.get(failure)
+    if backoff is None:
+        return None
+    waited = sum((backoff.delay(each) for each in range(1, attempt + 1)), timedelta())
+    return backoff.delay(attempt) if waited <= GIVE_UP_AFTER else None
