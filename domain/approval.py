@@ -110,7 +110,8 @@ class Approval:
         self.roster: tuple[Approver, ...] | None = None
         self.votes: list[Vote] = []
         self.reminded_until: datetime | None = None
-        self.ended_by: Vote | None = None
+        self.ended_by: str | None = None
+        self.ended_at: datetime | None = None
         self.ended_reason: str | None = None
 
     # Stages
@@ -167,7 +168,7 @@ class Approval:
         if self.stage.on_nobody is OnNobody.HOLD:
             return False
         if self.stage.on_nobody is OnNobody.DENY:
-            self._end(ApprovalStatus.REJECTED, f"nobody may decide stage {self.stage.name}")
+            self._end(ApprovalStatus.REJECTED, None, f"nobody may decide stage {self.stage.name}")
         return True
 
     # Decisions
@@ -205,21 +206,24 @@ class Approval:
 
     def decide(self, decision: Decide, now: datetime) -> DecisionRecorded:
         """Counts a decision that `check` let pass and ends the stage or the approval where it is the last word."""
-        at = min(decision.received_at or now, now)
-        vote = Vote(
+        vote = self.vote_for(decision, now)
+        self.votes.append(vote)
+        if self._is_denied():
+            self._end(ApprovalStatus.REJECTED, vote.actor, vote.reason, vote.at)
+        elif self.stage_passed and self.index + 1 == len(self.definition.stages):
+            self._end(ApprovalStatus.APPROVED, vote.actor, vote.reason, vote.at)
+        return self._recorded(vote)
+
+    def vote_for(self, decision: Decide, now: datetime) -> Vote:
+        """The vote a decision comes to; it counts from when it was received, but never from later than `now`."""
+        return Vote(
             stage=decision.stage,
             round=decision.round,
             actor=decision.actor,
             verdict=decision.verdict,
             reason=decision.reason,
-            at=at,
+            at=min(decision.received_at or now, now),
         )
-        self.votes.append(vote)
-        if self._is_denied():
-            self._end(ApprovalStatus.REJECTED, vote.reason, vote)
-        elif self.stage_passed and self.index + 1 == len(self.definition.stages):
-            self._end(ApprovalStatus.APPROVED, vote.reason, vote)
-        return self._recorded(vote)
 
     @property
     def stage_passed(self) -> bool:
@@ -230,9 +234,14 @@ class Approval:
             and self._count(Verdict.APPROVE) >= self._needed()
         )
 
-    def withdraw(self, reason: str | None = None) -> None:
+    @property
+    def stage_is_over(self) -> bool:
+        """Whether the open stage waits for nothing any more."""
+        return self.stage_passed or not self.is_pending
+
+    def withdraw(self, actor: str, reason: str | None = None) -> None:
         """Ends a pending approval because its request was taken back (A4)."""
-        self._end(ApprovalStatus.WITHDRAWN, reason)
+        self._end(ApprovalStatus.WITHDRAWN, actor, reason)
 
     # Time
 
@@ -265,9 +274,9 @@ class Approval:
             return False
         outcome = self.stage.on_deadline
         if outcome is OnDeadline.EXPIRE:
-            self._end(ApprovalStatus.EXPIRED, f"stage {self.stage.name} was not decided in time")
+            self._end(ApprovalStatus.EXPIRED, None, f"stage {self.stage.name} was not decided in time")
         elif outcome is OnDeadline.DENY:
-            self._end(ApprovalStatus.REJECTED, f"stage {self.stage.name} was not decided in time")
+            self._end(ApprovalStatus.REJECTED, None, f"stage {self.stage.name} was not decided in time")
         return True
 
     @property
@@ -288,11 +297,11 @@ class Approval:
                 Code.APPROVAL_EXPIRED,
                 f"stage {self.stage.name} expired; this {decision.verdict} came too late",
             )
-        winner = self.ended_by
-        by = f" by {winner.actor} at {winner.at:%Y-%m-%d %H:%M:%S} UTC" if winner else ""
+        by = f" by {self.ended_by}" if self.ended_by else ""
+        when = f" since {self.ended_at:%Y-%m-%d %H:%M:%S} UTC" if self.ended_at else ""
         raise Refusal(
             Code.ALREADY_DECIDED,
-            f"the approval is {self.status}{by}; this {decision.verdict} changes nothing",
+            f"the approval is {self.status}{by}{when}; this {decision.verdict} changes nothing",
         )
 
     def _check_stage(self, decision: Decide) -> None:
@@ -362,5 +371,7 @@ class Approval:
         times = [self.opened_at + each for each in sorted(self.stage.reminders)]
         return [at for at in times if at > after]
 
-    def _end(self, status: ApprovalStatus, reason: str | None, vote: Vote | None = None) -> None:
-        self.status, self.ended_reason, self.ended_by = status, reason, vote
+    def _end(
+        self, status: ApprovalStatus, by: str | None, reason: str | None, ended_at: datetime | None = None
+    ) -> None:
+        self.status, self.ended_by, self.ended_reason, self.ended_at = status, by, reason, ended_at

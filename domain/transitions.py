@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.approval import Approver, ApprovalStatus, Verdict, Vote
+from pydantic import Field
+
+from domain.approval import ApprovalStatus, Approver, Verdict, Vote
 from domain.base import Key, Message, UtcDatetime
 from domain.definitions import Approvers
 from domain.line import OpenTask, ServiceStatus
@@ -148,7 +150,7 @@ class Transition(Message):
     reason: str | None = None
     accepted: bool = True
     code: str | None = None
-    data: dict[str, str] = {}
+    data: dict[str, str] = Field(default_factory=dict)
     vote: Vote | None = None
     notices: tuple[Notice, ...] = ()
     services: tuple[ServiceChange, ...] = ()

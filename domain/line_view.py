@@ -1,0 +1,92 @@
+"""An order line as operators and lists see it: state, whom it waits for, until when, what then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.approval import Approval
+from domain.checks import CheckReport, RecordsSeen
+from domain.line import LineProgress, LineState, OpenTask
+from domain.orders import OrderContext, OrderLine
+from domain.transitions import ProcessKind, ProcessView
+from domain.views import after_deadline, open_approval, waiting_for_approval
+
+
+def line_view(
+    line: OrderLine,
+    progress: LineProgress,
+    *,
+    approval: Approval | None,
+    report: CheckReport | None,
+    seen: RecordsSeen | None,
+    closes_at: datetime | None,
+) -> ProcessView:
+    """The view of a line in its present state."""
+    waiting_for, until, what_then = _waiting(line, progress, approval, report, seen, closes_at)
+    waits_for_records = (
+        progress.state in {LineState.PROVISIONING, LineState.CLOSED} and progress.ponr_at is None
+    )
+    definition = line.line.approval
+    return ProcessView(
+        kind=ProcessKind.ORDER_LINE,
+        state=progress.state,
+        title=title(line.context, line.line.offer.title),
+        line=line.line.number,
+        offer=line.line.offer.reference,
+        definition=definition.reference if definition else None,
+        definition_hash=line.line.approval_hash,
+        waiting_for=waiting_for,
+        until=until,
+        what_then=what_then,
+        open_tasks=(OpenTask.DNS,) if waits_for_records and seen is not None else (),
+        ponr_at=progress.ponr_at,
+        approval=open_approval(approval) if approval else None,
+        ended=progress.has_ended,
+        **shared(line.context),
+    )
+
+
+def shared(context: OrderContext) -> dict[str, object]:
+    """The fields of a view that every process of an order has in common."""
+    return {
+        "order": context.id,
+        "parties": context.parties,
+        "requested_by": context.requested_by,
+        "domain": context.domain.key if context.domain else None,
+    }
+
+
+def title(context: OrderContext, what: str) -> str:
+    """One line that says what is for whom."""
+    where = f" for {context.domain.display}" if context.domain else ""
+    return f"{what}{where}, {context.customer_name}"
+
+
+def _waiting(
+    line: OrderLine,
+    progress: LineProgress,
+    approval: Approval | None,
+    report: CheckReport | None,
+    seen: RecordsSeen | None,
+    closes_at: datetime | None,
+) -> tuple[str, datetime | None, str]:
+    state = progress.state
+    if state is LineState.AWAITING_APPROVAL and approval is not None:
+        if approval.is_pending:
+            return waiting_for_approval(approval), approval.deadline, after_deadline(approval)
+        if report is not None and not report.is_clean:
+            return "the partner: the check found something to mend", None, ""
+    if state is LineState.SCHEDULED:
+        return "the requested start date", line.context.requested_start, "provisioning may begin"
+    if state is LineState.CONFIRMED:
+        return "somebody to deploy it, or the automatic deployment", None, ""
+    if state in {LineState.PROVISIONING, LineState.CLOSED}:
+        if progress.ponr_at is not None:
+            return f"the backend {line.line.offer.adapter}" if line.line.offer.adapter else "", None, ""
+        summary = seen.summary if seen and seen.summary else "the first look"
+        return (
+            f"DNS records: {summary}",
+            closes_at,
+            "the line closes; it can still be completed" if closes_at else "",
+        )
+    return "", None, ""

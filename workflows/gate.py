@@ -1,0 +1,243 @@
+"""The approval gate: decisions in, stages in order, one clock (SPEC D4, D5, 4).
+
+The rules are in `domain/approval.py`; the gate carries decisions to them, has each announced, and acts
+when time runs out. It is mixed into every process that needs an approval: the process's own workflow id
+is what people approve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import workflow
+
+from domain import wire
+from domain.approval import Approval, ApprovalStatus, Decide, DecisionRecorded, Verdict, Withdraw
+from domain.errors import Code, Refusal
+from domain.mail import Template
+from domain.organisations import Parties, Permission
+from domain.transitions import Announced, Audience, Authorise, Notice, SeatRoster
+from workflows.process import Process, refusals, refused
+
+
+class ApprovalGate(Process):
+    """Message handlers and clock around one `Approval`.
+
+    The process that mixes it in sets `approval` (None if the offer demands none) before its first wait and
+    awaits `run_approval`.
+    """
+
+    approval: Approval | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._deciding = asyncio.Lock()
+
+    @property
+    def parties(self) -> Parties:
+        """Whose people the definition's approvers are."""
+        raise NotImplementedError
+
+    # The story
+
+    async def run_approval(self) -> ApprovalStatus:
+        """Opens one stage after the other until the approval has ended."""
+        approval = self._approval
+        while approval.open_next(workflow.now()) is not None:
+            await self._open_stage(approval)
+            await self._stage_decided(approval)
+            if not approval.is_pending:
+                break
+        return approval.status
+
+    async def _open_stage(self, approval: Approval) -> None:
+        requested = self._to_people(Template.APPROVAL_REQUESTED, roster=True)
+        self.note(
+            "approval.opened", notices=(requested,), stage=approval.stage.name, round=str(approval.round)
+        )
+        opening = approval.index
+        seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties)
+
+        def seated(announced: Announced) -> None:
+            if approval.index == opening and approval.is_pending:
+                approval.seat(announced.roster or ())
+                self.refresh_details()
+
+        announced = await self.announce(seat=seat, when_late=seated)
+        if announced is not None:
+            seated(announced)
+
+    async def _stage_decided(self, approval: Approval) -> None:
+        """Waits for votes and acts on time; ends when the stage has passed or the approval is over."""
+        held = False
+        while not approval.stage_is_over:
+            if approval.lacks_approvers and not held:
+                if approval.settle_nobody():
+                    return
+                held = True
+                self.note("approval.held", stage=approval.stage.name)
+                await self.announce()
+            roster = approval.roster
+            await self.until(
+                lambda: approval.stage_is_over or approval.roster is not roster,  # noqa: B023 - awaited in this turn
+                approval.next_due(),
+            )
+            # A decision that was received in time but is still being recorded counts (SPEC 4.3).
+            async with self._deciding:
+                if not approval.stage_is_over and await self._act_on_time(approval):
+                    return
+
+    async def _act_on_time(self, approval: Approval) -> bool:
+        """Passes the deadline or sends reminders; returns whether the stage is over."""
+        now = workflow.now()
+        if approval.pass_deadline(now):
+            return True
+        if people := approval.remind(now):
+            keys = tuple(person.key for person in people)
+            reminder = self._to_people(Template.APPROVAL_REMINDER, people=keys)
+            self.note("approval.reminded", notices=(reminder,), stage=approval.stage.name)
+            await self.announce()
+        return False
+
+    # Decisions
+
+    @workflow.update(name=wire.DECIDE)
+    async def decide(self, decision: Decide) -> DecisionRecorded:
+        """Records a decision on the open stage.
+
+        The same decision by the same actor gets the stored answer.
+
+        Raises:
+            ApplicationError: Any refusal of `Approval.check`, or NOT_PERMITTED.
+        """
+        with refusals():
+            return await self._decide(decision)
+
+    @decide.validator
+    def _check_decide(self, decision: Decide) -> None:
+        with refusals():
+            approval = self._approval
+            if approval.answer_to(decision) is None:
+                approval.check(decision, workflow.now())
+
+    async def _decide(self, decision: Decide) -> DecisionRecorded:
+        approval = self._approval
+        async with self._deciding:
+            await workflow.wait_condition(lambda: approval.roster is not None or not approval.is_pending)
+            stored = approval.answer_to(decision)
+            if stored is not None:
+                return stored
+            approval.check(decision, workflow.now())
+            return await self._record(approval, decision)
+
+    async def _record(self, approval: Approval, decision: Decide) -> DecisionRecorded:
+        stage = approval.stage
+        self.note(
+            f"approval.{decision.verdict}",
+            actor=decision.actor,
+            on_behalf_of=decision.on_behalf_of,
+            reason=decision.reason,
+            vote=approval.vote_for(decision, workflow.now()),
+            definition=approval.definition.reference,
+        )
+        announced = await self.announce(
+            authorise=Authorise(actor=decision.actor, approvers=stage.approvers, parties=self.parties)
+        )
+        if announced is not None and not announced.authorised:
+            raise Refusal(
+                Code.NOT_PERMITTED, f"actor: {decision.actor} may no longer decide stage {stage.name}"
+            )
+        return approval.decide(decision, workflow.now())
+
+    @workflow.update(name=wire.WITHDRAW)
+    async def withdraw(self, command: Withdraw) -> ApprovalStatus:
+        """Takes the request back while it is undecided (A4)."""
+        with refusals():
+            await self.withdraw_approval(command.actor, command.reason)
+        return self._approval.status
+
+    @withdraw.validator
+    def _check_withdraw(self, command: Withdraw) -> None:  # noqa: ARG002 - the validator takes what the update takes
+        with refusals():
+            self._check_pending("withdrawn")
+
+    async def withdraw_approval(self, actor: str, reason: str | None) -> None:
+        """Ends the approval as withdrawn; a decision that is being recorded is counted first.
+
+        Raises:
+            Refusal: NOT_PENDING if that decision, or an earlier one, ended it.
+        """
+        async with self._deciding:
+            self._check_pending("withdrawn")
+            self._approval.withdraw(actor, reason)
+
+    @workflow.signal(name=wire.APPROVE)
+    async def approve_by_signal(self, payload: Any) -> None:
+        """Approves without waiting for an answer; the same rules as the update."""
+        await self._decide_by_signal(Verdict.APPROVE, payload)
+
+    @workflow.signal(name=wire.DENY)
+    async def deny_by_signal(self, payload: Any) -> None:
+        """Denies without waiting for an answer; the same rules as the update."""
+        await self._decide_by_signal(Verdict.DENY, payload)
+
+    async def _decide_by_signal(self, verdict: Verdict, payload: Any) -> None:
+        """Decides, or records and announces why not: a refused signal is never silently dropped (SPEC D5)."""
+        actor = str(payload.get("actor", "unknown")) if isinstance(payload, dict) else "unknown"
+        try:
+            await self._decide(parse_signal(verdict, payload))
+        except Refusal as refusal:
+            facts = self.facts(reason=refusal.message, decided_by=actor)
+            audience = Audience(
+                people=(actor,), organisations=(self.parties.provider,), permission=Permission.OPERATE
+            )
+            notice = Notice(template=Template.DECISION_REFUSED, audience=audience, facts=facts)
+            self.note(
+                f"approval.{verdict}", actor=actor, reason=refusal.message, refused=refusal, notices=(notice,)
+            )
+            await self.announce()
+
+    # What stands behind
+
+    @property
+    def _approval(self) -> Approval:
+        if self.approval is None:
+            raise Refusal(Code.NOT_PENDING, "this process asks for no approval")
+        return self.approval
+
+    def _check_pending(self, verb: str) -> None:
+        if not self._approval.is_pending:
+            raise Refusal(
+                Code.NOT_PENDING, f"the approval is {self._approval.status} and can no longer be {verb}"
+            )
+
+    def _to_people(self, template: Template, *, people: tuple[str, ...] = (), roster: bool = False) -> Notice:
+        approval = self._approval
+        facts = self.facts(
+            stage=approval.stage.title,
+            deadline=approval.deadline,
+            what_then=approval.stage.on_deadline,
+            command=f"countersign approvals approve {workflow.info().workflow_id}",
+        )
+        return Notice(template=template, audience=Audience(people=people, roster=roster), facts=facts)
+
+
+def parse_signal(verdict: Verdict, payload: Any) -> Decide:
+    """Reads a fire-and-forget decision by hand, so that a malformed one can be recorded instead of dropped.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the field.
+    """
+    if not isinstance(payload, dict):
+        raise Refusal(
+            Code.INVALID_INPUT,
+            f"payload: must be an object with stage and actor, not {type(payload).__name__}",
+        )
+    try:
+        return Decide.model_validate({**payload, "verdict": verdict})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise Refusal(Code.INVALID_INPUT, f"{field}: {first['msg']}") from None

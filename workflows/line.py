@@ -1,0 +1,199 @@
+"""One order line, from its approval to its service (SPEC 5; provisioning.md b.2)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from domain import wire
+from domain.approval import Approval, ApprovalStatus
+from domain.errors import Refusal
+from domain.line import LineState
+from domain.line_view import line_view
+from domain.mail import MailFacts, Template
+from domain.offers import Deployment
+from domain.orders import Line, LineCommand, LineOutcome, OrderLine
+from domain.organisations import Parties
+from domain.transitions import SYSTEM, ProcessView
+from workflows.fulfilment import Ended, Fulfilment
+from workflows.gate import ApprovalGate
+from workflows.names import PROCESS_STATE
+from workflows.process import refusals
+
+RECHECK_AFTER = timedelta(hours=24)
+"""A check older than this is repeated before the line is confirmed (L4)."""
+
+_UNAPPROVED: dict[ApprovalStatus, tuple[LineState, Template]] = {
+    ApprovalStatus.REJECTED: (LineState.REJECTED, Template.APPROVAL_DENIED),
+    ApprovalStatus.EXPIRED: (LineState.EXPIRED, Template.APPROVAL_EXPIRED),
+    ApprovalStatus.WITHDRAWN: (LineState.CANCELLED, Template.APPROVAL_WITHDRAWN),
+}
+"""Where an approval that was not granted leaves the line (L5)."""
+
+
+@workflow.defn(name=wire.ORDER_LINE)
+class OrderLineWorkflow(Fulfilment, ApprovalGate):
+    """Approval, confirmation, deployment, DNS records and provisioning of one line."""
+
+    @workflow.init
+    def __init__(self, order_line: OrderLine) -> None:
+        super().__init__(order_line)
+        self._noted_state = self.state
+        definition = order_line.line.approval
+        self.approval = Approval(definition, requester=self.context.requested_by) if definition else None
+
+    @workflow.run
+    async def run(self, order_line: OrderLine) -> LineOutcome:
+        """Takes the line through SPEC 5.2; whatever ends it early is an `Ended`."""
+        try:
+            await self.be_approved()
+            await self.be_confirmed()
+            await self.reach_start_date()
+            await self.be_deployed()
+            await self.have_records_verified()
+            await self.be_provisioned()
+        except Ended:
+            self.records.stop()
+        await self.all_announced()
+        return LineOutcome(
+            number=order_line.line.number,
+            state=self.progress.state,
+            at=workflow.now(),
+            reason=self.ended_reason,
+        )
+
+    # The story, step by step
+
+    async def be_approved(self) -> None:
+        """Has the line approved, if its offer demands it (L3, L5)."""
+        if self.approval is None:
+            return
+        self.move(LineState.AWAITING_APPROVAL)
+        status = await self.run_approval()
+        if status is not ApprovalStatus.APPROVED:
+            state, template = _UNAPPROVED[status]
+            self.end(state, self.approval.ended_reason, template, self.approval.ended_by or SYSTEM)
+
+    async def be_confirmed(self) -> None:
+        """Confirms the line on a clean check no older than a day (L4)."""
+        if workflow.now() - self.order_line.checked_at > RECHECK_AFTER:
+            await self.be_checked()
+        self.heed_cancel()
+        self.move(LineState.CONFIRMED)
+        granted = (self.tell_owners(Template.APPROVAL_GRANTED),) if self.approval else ()
+        self.note("line.confirmed", notices=granted, services=self.service_change())
+
+    async def reach_start_date(self) -> None:
+        """Waits for the requested start date, if it lies ahead (L6)."""
+        start = self.context.requested_start
+        if start is None or start <= workflow.now():
+            return
+        self.move(LineState.SCHEDULED)
+        self.note("line.scheduled", start=start.isoformat())
+        await self.announce()
+        await self.until(lambda: self.is_stopped, start)
+        self.heed_cancel()
+
+    async def be_deployed(self) -> None:
+        """Waits until somebody, or the automatic deployment, asks for it (L8)."""
+        if self.offer.deployment is Deployment.ON_DEMAND and self.progress.deploy_requested_by is None:
+            await self.announce()
+            self._show_state(LineState.CONFIRMED)
+            await self.until(lambda: self.is_stopped or self.progress.deploy_requested_by is not None)
+            self.heed_cancel()
+            self._show_state(LineState.PROVISIONING)
+        self.move(LineState.PROVISIONING)
+        self.closure.start(workflow.now())
+        actor = self.progress.deploy_requested_by or SYSTEM
+        self.note("line.deployed", actor=actor, services=self.service_change())
+
+    # Commands
+
+    @workflow.update(name=wire.DEPLOY_LINE)
+    async def deploy(self, command: LineCommand) -> LineState:
+        """Starts provisioning; before the requested start date it is remembered until then."""
+        self.progress.deploy_requested_by = self.progress.deploy_requested_by or command.actor
+        return self.progress.state
+
+    @deploy.validator
+    def _may_deploy(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
+        with refusals():
+            self.progress.check_deploy()
+
+    @workflow.signal(name=wire.DEPLOY)
+    async def deploy_by_signal(self, command: LineCommand) -> None:
+        """Starts provisioning on behalf of the automatic deployment; ignored where there is nothing to deploy."""
+        try:
+            self.progress.check_deploy()
+        except Refusal as refusal:
+            self.note("line.deploy", actor=command.actor, reason=refusal.message, refused=refusal)
+            await self.announce()
+        else:
+            self.progress.deploy_requested_by = self.progress.deploy_requested_by or command.actor
+
+    @workflow.update(name=wire.CANCEL_LINE)
+    async def cancel(self, command: LineCommand) -> LineState:
+        """Cancels the line before its point of no return and answers once it is cancelled (L20, L21)."""
+        self.cancelled_by = self.cancelled_by or command
+        if self.approval is not None and self.approval.is_pending:
+            with suppress(Refusal):
+                await self.withdraw_approval(command.actor, command.reason)
+        await workflow.wait_condition(lambda: self.progress.has_ended)
+        return self.progress.state
+
+    @cancel.validator
+    def _may_cancel(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
+        with refusals():
+            self.progress.check_cancel()
+
+    # How the line looks
+
+    @property
+    def state(self) -> str:
+        """The line state (SPEC 5.2)."""
+        return self.progress.state
+
+    @property
+    def parties(self) -> Parties:
+        """Who plays which part."""
+        return self.context.parties
+
+    @property
+    def lines_to_check(self) -> tuple[Line, ...]:
+        """This line alone; its siblings go their own way."""
+        return (self.order_line.line,)
+
+    def view(self) -> ProcessView:
+        """What lists and operators see of the line now."""
+        return line_view(
+            self.order_line,
+            self.progress,
+            approval=self.approval,
+            report=self.report,
+            seen=self.records.seen,
+            closes_at=self.closure.closes_at,
+        )
+
+    def facts(self, **more: Any) -> MailFacts:
+        """What mails of this line can say."""
+        domain = self.context.domain
+        return MailFacts(
+            order=self.context.id,
+            line=self.order_line.line.number,
+            process=workflow.info().workflow_id,
+            organisation=self.context.customer_name,
+            offer=self.offer.title,
+            domain=domain.key if domain else None,
+            domain_display=domain.display if domain else None,
+            requested_by=self.context.requested_by_name,
+            **more,
+        )
+
+    def _show_state(self, state: LineState) -> None:
+        """Keeps the search attribute that the automatic deployment looks for (SPEC 11: at most two upserts)."""
+        attributes = workflow.info().typed_search_attributes
+        if attributes.get(PROCESS_STATE) != state:
+            workflow.upsert_search_attributes([PROCESS_STATE.value_set(state)])

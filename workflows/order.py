@@ -1,0 +1,232 @@
+"""An order: checked as a whole, then one process for each of its lines (SPEC 5; provisioning.md b.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ChildWorkflowError
+from temporalio.workflow import ParentClosePolicy
+
+from domain import wire
+from domain.errors import Code, Refusal
+from domain.line import SERVICE_STATUS, LineState
+from domain.line_view import shared, title
+from domain.mail import MailFacts, Template
+from domain.offers import Deployment
+from domain.orders import (
+    Line,
+    LineCommand,
+    LineOutcome,
+    Order,
+    OrderLine,
+    OrderOutcome,
+    OrderState,
+    derive_state,
+    service_id,
+)
+from domain.transitions import ProcessKind, ProcessView, ServiceChange
+from workflows.check import DomainCheck
+from workflows.line import OrderLineWorkflow
+from workflows.process import refusals
+
+
+@workflow.defn(name=wire.ORDER)
+class OrderWorkflow(DomainCheck):
+    """Checks domain and services, starts the lines and says in the end how it all came out."""
+
+    @workflow.init
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+        self.context = order.context
+        self.order_state = OrderState.ACKNOWLEDGED
+        self.cancelled_by: LineCommand | None = None
+        self._noted_state = self.state
+
+    @workflow.run
+    async def run(self, order: Order) -> OrderOutcome:
+        """Takes the order from submission to the end of its last line."""
+        await self.be_received()
+        await self.be_checked()
+        if self.cancelled_by is not None:
+            return await self.be_cancelled(self.cancelled_by)
+        outcomes = await self.run_lines()
+        return await self.conclude(outcomes)
+
+    # The story, step by step
+
+    async def be_received(self) -> None:
+        """Tells that the order is in and books its services as ordered (L1)."""
+        received = self.tell_owners(Template.ORDER_RECEIVED)
+        services = tuple(self._service(line, LineState.ORDERED) for line in self.order.lines)
+        by = self.context.requested_by
+        self.note("order.submitted", actor=by, notices=(received,), services=services)
+        await self.announce()
+
+    async def run_lines(self) -> list[LineOutcome]:
+        """Confirms the order and runs its lines side by side until the last has ended."""
+        self.order_state = OrderState.IN_PROGRESS
+        at_once = any(line.approval is None for line in self.order.lines)
+        confirmed = (self.tell_owners(Template.ORDER_CONFIRMED),) if at_once else ()
+        self.note("order.confirmed", notices=confirmed)
+        await self.announce()
+        return list(await asyncio.gather(*(self._run_line(line) for line in self.order.lines)))
+
+    async def conclude(self, outcomes: list[LineOutcome]) -> OrderOutcome:
+        """Ends the order with the state its lines add up to."""
+        self.order_state = derive_state(outcome.state for outcome in outcomes)
+        self.note("order.ended", **{f"line_{outcome.number}": outcome.state for outcome in outcomes})
+        await self.all_announced()
+        return OrderOutcome(order=self.context.id, state=self.order_state, lines=tuple(outcomes))
+
+    async def be_cancelled(self, command: LineCommand) -> OrderOutcome:
+        """Ends the order before any of its lines began (L20)."""
+        self.order_state = OrderState.CANCELLED
+        self.note(
+            "order.cancelled",
+            actor=command.actor,
+            reason=command.reason,
+            notices=(self.tell_owners(Template.CANCELLED, reason=command.reason, decided_by=command.actor),),
+            services=tuple(self._service(line, LineState.CANCELLED) for line in self.order.lines),
+            release_claim=True,
+        )
+        await self.all_announced()
+        lines = tuple(
+            LineOutcome(
+                number=line.number, state=LineState.CANCELLED, at=workflow.now(), reason=command.reason
+            )
+            for line in self.order.lines
+        )
+        return OrderOutcome(order=self.context.id, state=self.order_state, lines=lines)
+
+    # Lines
+
+    async def _run_line(self, line: Line) -> LineOutcome:
+        assert self.report is not None
+        try:
+            return await workflow.execute_child_workflow(
+                OrderLineWorkflow.run,
+                OrderLine(context=self.context, line=line, checked_at=self.report.at),
+                id=wire.line_id(self.context.id, line.number),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                memo=line_memo(line),
+                search_attributes=self._line_attributes(line),
+                static_summary=title(self.context, line.offer.title),
+            )
+        except ChildWorkflowError as error:
+            # Somebody ended the line's run from outside; the order still has to come to an end.
+            return LineOutcome(
+                number=line.number,
+                state=LineState.FAILED,
+                at=workflow.now(),
+                reason=str(error.cause or error),
+            )
+
+    def _line_attributes(self, line: Line) -> TypedSearchAttributes:
+        waits = line.approval is None and line.offer.deployment is Deployment.ON_DEMAND
+        start = self.context.requested_start
+        deployable = waits and (start is None or start <= workflow.now())
+        values = {
+            wire.PROCESS_KIND: ProcessKind.ORDER_LINE,
+            wire.PROCESS_STATE: LineState.CONFIRMED if deployable else LineState.ORDERED,
+            wire.ORDER_REF: self.context.id,
+            wire.SERVICE_REF: service_id(self.context.id, line.number),
+            wire.TENANT_REF: self.context.parties.customer,
+            wire.OFFER_VERSION: line.offer.reference,
+            wire.DEFINITION_VERSION: line.approval.reference if line.approval else "none",
+        }
+        return TypedSearchAttributes(
+            [
+                SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+                for name, value in values.items()
+            ]
+        )
+
+    # Commands
+
+    @workflow.update(name=wire.CANCEL_ORDER)
+    async def cancel(self, command: LineCommand) -> OrderState:
+        """Cancels the order before its lines have begun and answers once it is cancelled."""
+        self.cancelled_by = self.cancelled_by or command
+        await workflow.wait_condition(lambda: self.order_state is OrderState.CANCELLED)
+        return self.order_state
+
+    @cancel.validator
+    def _may_cancel(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
+        with refusals():
+            if self.order_state is not OrderState.ACKNOWLEDGED:
+                ids = ", ".join(wire.line_id(self.context.id, line.number) for line in self.order.lines)
+                raise Refusal(Code.LINES_STARTED, f"order: it is {self.order_state}; cancel its lines: {ids}")
+
+    # How the order looks
+
+    @property
+    def state(self) -> str:
+        """The order state in TM Forum's words."""
+        return self.order_state
+
+    @property
+    def lines_to_check(self) -> tuple[Line, ...]:
+        """All lines: an order is confirmed whole or not at all (SPEC 5.3)."""
+        return self.order.lines
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody cancelled the order."""
+        return self.cancelled_by is not None
+
+    def view(self) -> ProcessView:
+        """What lists and operators see of the order now."""
+        over = self.order_state not in {OrderState.ACKNOWLEDGED, OrderState.IN_PROGRESS}
+        return ProcessView(
+            kind=ProcessKind.ORDER,
+            state=self.order_state,
+            title=title(self.context, f"Order of {len(self.order.lines)} services"),
+            waiting_for="" if over else self._waiting_for(),
+            ended=over,
+            **shared(self.context),
+        )
+
+    def facts(self, **more: Any) -> MailFacts:
+        """What mails of this order can say."""
+        domain = self.context.domain
+        return MailFacts(
+            order=self.context.id,
+            process=workflow.info().workflow_id,
+            organisation=self.context.customer_name,
+            domain=domain.key if domain else None,
+            domain_display=domain.display if domain else None,
+            requested_by=self.context.requested_by_name,
+            details=tuple(line.offer.title for line in self.order.lines),
+            **more,
+        )
+
+    def _waiting_for(self) -> str:
+        if self.order_state is OrderState.IN_PROGRESS:
+            return "its lines"
+        if self.report is None:
+            return "the first check of domain and services"
+        return "the partner: " + "; ".join(finding.message for finding in self.report.blocking)
+
+    def _service(self, line: Line, state: LineState) -> ServiceChange:
+        return ServiceChange(
+            id=service_id(self.context.id, line.number),
+            status=SERVICE_STATUS[state],
+            organisation=self.context.parties.customer,
+            offer=line.offer.name,
+            offer_version=line.offer.version,
+            order=self.context.id,
+            line=line.number,
+            domain=self.context.domain.key if self.context.domain else None,
+        )
+
+
+def line_memo(line: Line) -> dict[str, Any]:
+    """Name, version and hash of what a line keeps for life, for operators (SPEC D8)."""
+    memo: dict[str, Any] = {"offer": line.offer.reference, "offer_hash": line.offer_hash}
+    if line.approval is not None:
+        memo |= {"definition": line.approval.reference, "definition_hash": line.approval_hash}
+    return memo
