@@ -12,15 +12,9 @@ from enum import StrEnum
 from domain.base import Key, Message, UtcDatetime
 from domain.dns.names import DomainName
 from domain.dns.requirements import Requirement
+from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.mail import RecordFact
 from domain.orders import Line, OrderContext
-
-
-class Severity(StrEnum):
-    """A blocking finding keeps the order from being confirmed; a warning is told and nothing more."""
-
-    BLOCKING = "blocking"
-    WARNING = "warning"
 
 
 class Finding(Message):
@@ -33,7 +27,7 @@ class Finding(Message):
     """
 
     code: str
-    severity: Severity
+    severity: ObservationSeverity
     field: str
     message: str
     line: int | None = None
@@ -62,7 +56,7 @@ class CheckReport(Message):
     @property
     def blocking(self) -> tuple[Finding, ...]:
         """The findings that keep the order from being confirmed."""
-        return tuple(each for each in self.findings if each.severity is Severity.BLOCKING)
+        return tuple(each for each in self.findings if each.severity is ObservationSeverity.BLOCKING)
 
     @property
     def is_clean(self) -> bool:
@@ -74,15 +68,6 @@ class CheckReport(Message):
         """Changes exactly when a finding appears, disappears or reads differently."""
         text = "\n".join(sorted(f"{f.code}|{f.field}|{f.line}|{f.message}" for f in self.findings))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class RecordsState(StrEnum):
-    """What a look at all records of a line comes to (provisioning.md e.5)."""
-
-    VERIFIED = "verified"
-    PENDING = "pending"
-    CONFLICT = "conflict"
-    UNKNOWN = "unknown"
 
 
 class Claim(StrEnum):
@@ -124,7 +109,7 @@ class RecordsSeen(Message):
 
     report: str
     at: UtcDatetime
-    state: RecordsState
+    state: Overall
     digest: str
     open: tuple[RecordFact, ...] = ()
     claim: Claim = Claim.OPEN

@@ -9,8 +9,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from domain import wire
-from domain.checks import Claim, RecordsSeen, RecordsState
+from domain.checks import Claim, RecordsSeen
 from domain.closure import ClosureClock
+from domain.dns.verdicts import Overall
 from domain.errors import Code, Refusal
 from domain.line import SERVICE_STATUS, LineProgress, LineState
 from domain.mail import Template
@@ -89,7 +90,7 @@ class Fulfilment(DomainCheck):
     @property
     def _are_verified(self) -> bool:
         seen = self.records.seen
-        return seen is not None and seen.state is RecordsState.VERIFIED and seen.claim is not Claim.TAKEN
+        return seen is not None and seen.state is Overall.VERIFIED and seen.claim is not Claim.TAKEN
 
     def _take_news(self) -> None:
         """Reacts to a change: verified, lost to somebody else, or other tasks open than before (L14)."""

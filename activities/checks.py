@@ -1,0 +1,93 @@
+"""The check of domain and services (SPEC 5.3; provisioning.md e.9)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.dns import Checker
+from activities.records import not_yet
+from domain import findings, wire
+from domain.checks import CheckOrder, CheckReport, Finding
+from domain.dns.names import DomainName
+from domain.orders import Line
+from storage import inventory, reports
+from storage.database import Database
+
+EVERY_NIGHT = timedelta(hours=24)
+
+
+class Checks:
+    """Looks at what is ordered, what is there already, and the domain's zone.
+
+    Args:
+        checker: Asks the domain's servers.
+        database: Where services, claims and reports are kept.
+    """
+
+    def __init__(self, checker: Checker, database: Database) -> None:
+        self._checker = checker
+        self._database = database
+
+    @activity.defn(name=wire.CHECK)
+    async def check(self, request: CheckOrder) -> CheckReport:
+        """Checks once and keeps the report."""
+        return await self._keep(request, await self._find(request))
+
+    @activity.defn(name=wire.WATCH_CHECK)
+    async def watch(self, request: CheckOrder) -> CheckReport:
+        """Checks again every night until the findings change (L2); writes no history meanwhile.
+
+        Raises:
+            ApplicationError: NOT_YET, until the next night.
+        """
+        attempt = activity.info().attempt
+        if attempt == 1:
+            raise not_yet("known findings: looked at again tonight", EVERY_NIGHT)
+        tonight = request.model_copy(update={"at": request.at + (attempt - 1) * EVERY_NIGHT})
+        found = CheckReport(id="", at=tonight.at, findings=await self._find(tonight))
+        if found.digest == request.known:
+            raise not_yet("; ".join(each.message for each in found.blocking), EVERY_NIGHT)
+        return await self._keep(tonight, found.findings)
+
+    async def _find(self, request: CheckOrder) -> tuple[Finding, ...]:
+        context = request.context
+        domain, customer = context.domain, context.parties.customer
+        async with self._database.session() as session:
+            services = await inventory.services_of(session, customer, domain.key if domain else None)
+            holder = await inventory.holder(session, domain.key) if domain else None
+        return findings.consistency(
+            context,
+            request.lines,
+            present=frozenset(service.offer for service in services),
+            elsewhere=frozenset(service.offer for service in services if service.order != context.id),
+            taken=holder not in {None, customer},
+        ) + await self._look_at_zone(domain, request)
+
+    async def _look_at_zone(self, domain: DomainName | None, request: CheckOrder) -> tuple[Finding, ...]:
+        if domain is None:
+            return ()
+        seen: dict[str, Finding] = {}
+        for line in request.lines:
+            for finding in await self._feasibility(domain, line, request):
+                seen.setdefault(f"{finding.code}|{finding.message}", finding)
+        return tuple(seen.values())
+
+    async def _feasibility(self, domain: DomainName, line: Line, request: CheckOrder) -> list[Finding]:
+        wants = line.offer.feasibility
+        host = wants.certificate_host
+        observations = await self._checker.feasibility(
+            domain,
+            checked_at=request.at,
+            spf_include=wants.spf_include,
+            ca=wants.certificate_authority,
+            certificate_host=host.replace("{domain}", domain.key) if host else None,
+        )
+        return [findings.from_observation(each, line.number) for each in observations]
+
+    async def _keep(self, request: CheckOrder, found: tuple[Finding, ...]) -> CheckReport:
+        report = CheckReport(id="", at=request.at, findings=found)
+        async with self._database.session() as session:
+            kept = await reports.save_check_report(session, wire.order_id(request.context.id), report)
+        return report.model_copy(update={"id": kept})

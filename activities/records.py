@@ -1,0 +1,127 @@
+"""Looking at a line's DNS records, and keeping what was seen (SPEC 5.6, D7)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.dns import Checker
+from domain import wire
+from domain.checks import Claim, RecordsSeen, WatchRecords
+from domain.dns.names import relative_owner
+from domain.dns.polling import elapsed, poll_delay
+from domain.dns.requirements import Requirement, Rule
+from domain.dns.verdicts import Overall, Report, RequirementResult, Verdict, changed, settle
+from domain.mail import RecordFact
+from storage import inventory, reports
+from storage.database import Database
+
+ASK_AGAIN = timedelta(hours=1)
+"""How long a last look that learnt nothing waits before it is repeated (L17)."""
+
+
+class Records:
+    """The DNS activities of an order line.
+
+    Args:
+        checker: Asks the servers.
+        database: Where evidence and domain claims are kept.
+    """
+
+    def __init__(self, checker: Checker, database: Database) -> None:
+        self._checker = checker
+        self._database = database
+
+    @activity.defn(name=wire.WATCH_RECORDS)
+    async def watch(self, watch: WatchRecords) -> RecordsSeen:
+        """Looks until something changes; Temporal's retry is the poll loop, and costs no history.
+
+        Raises:
+            ApplicationError: NOT_YET, with the delay until the next look.
+        """
+        attempt = activity.info().attempt
+        report = await self._look(watch, watch.at + elapsed(attempt, watch.closes_after))
+        if not changed(watch.known, report):
+            raise not_yet(summary(watch, report), poll_delay(attempt, watch.closes_after, watch.process))
+        return await self._keep(watch, settle(watch.known, report))
+
+    @activity.defn(name=wire.SEE_RECORDS)
+    async def look(self, watch: WatchRecords) -> RecordsSeen:
+        """Looks once and reports whatever is seen; UNKNOWN only once the caller's patience is used up.
+
+        Raises:
+            ApplicationError: NOT_YET, with an hour's delay, while nothing could be learnt.
+        """
+        attempt = activity.info().attempt
+        report = await self._look(watch, watch.at + (attempt - 1) * ASK_AGAIN)
+        if report.overall is Overall.UNKNOWN and attempt <= watch.patience:
+            raise not_yet(summary(watch, report), ASK_AGAIN)
+        return await self._keep(watch, report)
+
+    async def _look(self, watch: WatchRecords, at: datetime) -> Report:
+        return await self._checker.check(watch.domain, watch.requirements, checked_at=at)
+
+    async def _keep(self, watch: WatchRecords, report: Report) -> RecordsSeen:
+        """Keeps the evidence and, if it proves ownership, binds the domain in the same transaction."""
+        async with self._database.session() as session:
+            kept = await reports.save_dns_report(session, watch.process, report)
+            claim = Claim.OPEN
+            if proves_ownership(watch, report):
+                held = await inventory.verify_claim(
+                    session, watch.domain.key, watch.organisation, report.checked_at
+                )
+                claim = Claim.HELD if held else Claim.TAKEN
+        return RecordsSeen(
+            report=kept,
+            at=report.checked_at,
+            state=report.overall,
+            digest=report.digest,
+            open=record_facts(watch, report),
+            claim=claim,
+            summary=summary(watch, report),
+        )
+
+
+def proves_ownership(watch: WatchRecords, report: Report) -> bool:
+    """Whether everything is verified and the customer's own token was among it (SPEC 5.6)."""
+    return report.overall is Overall.VERIFIED and any(r.rule is Rule.TXT_TOKEN for r in watch.requirements)
+
+
+def record_facts(watch: WatchRecords, report: Report) -> tuple[RecordFact, ...]:
+    """The records that still have to be set, as mails show them."""
+    wanted = {requirement.id: requirement for requirement in watch.requirements}
+    still_open = set(report.open_ids)
+    return tuple(_fact(watch, wanted[r.id], r) for r in report.results if r.id in still_open)
+
+
+def summary(watch: WatchRecords, report: Report) -> str:
+    """What is waited for in one line, for the Temporal UI and the CLI."""
+    wanted = {requirement.id: requirement for requirement in watch.requirements}
+    parts = [
+        f"{wanted[r.id].rrtype} {wanted[r.id].owner} {r.verdict}"
+        for r in report.results
+        if r.counts and r.verdict is not Verdict.PASS
+    ]
+    return "; ".join(parts) or "all records are in place"
+
+
+def not_yet(message: str, delay: timedelta) -> ApplicationError:
+    """The expected failure that makes Temporal call again after a delay."""
+    return ApplicationError(
+        message, type=wire.NOT_YET, category=ApplicationErrorCategory.BENIGN, next_retry_delay=delay
+    )
+
+
+def _fact(watch: WatchRecords, requirement: Requirement, result: RequirementResult) -> RecordFact:
+    return RecordFact(
+        owner=requirement.owner,
+        relative_owner=relative_owner(requirement.owner, watch.domain),
+        rrtype=requirement.rrtype,
+        value=requirement.expected,
+        purpose=requirement.purpose,
+        verdict=result.verdict,
+        found=", ".join(result.found),
+        hint=" ".join(hint.message for hint in result.hints),
+    )
