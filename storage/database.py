@@ -1,0 +1,129 @@
+"""The connection to SQLite or PostgreSQL: transactions, and the schema that goes with this version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+DEFAULT_URL = "sqlite+aiosqlite:///.countersign/countersign.db"
+BUSY_TIMEOUT_MS = 1_500
+"""How long SQLite waits for another process's write: well within the 3 s a decision waits (SPEC D6)."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+_MIGRATION_LOCK = 0x636F756E74657273
+"""Key of PostgreSQL's advisory lock under which only one process migrates at a time."""
+
+# synchronous=FULL, not NORMAL: claims, submissions and the outbox exist nowhere else, so a commit that was
+# answered must survive a power cut, as Temporal's own does. In WAL mode it costs one fsync a commit.
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class Database:
+    """One database, shared by everything in this process.
+
+    Args:
+        url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; the driver may be left out.
+
+    Raises:
+        ValueError: For any other kind of database, and for SQLite without a file.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self.url = _normal(url)
+        if self.url.get_backend_name() == "sqlite":
+            self._writer, self._reader = _sqlite_engines(self.url)
+        else:
+            self._writer = create_async_engine(self.url, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction that may write: commits at the end, rolls back if the block raises."""
+        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction that only reads; on SQLite it neither waits for writers nor keeps them waiting."""
+        async with AsyncSession(self._reader) as session, session.begin():
+            yield session
+
+    async def migrate(self) -> None:
+        """Brings the schema up to date; any number of processes may ask for it at once."""
+        async with self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await connection.run_sync(_upgrade)
+
+    async def dispose(self) -> None:
+        """Closes all connections."""
+        await asyncio.gather(self._writer.dispose(), self._reader.dispose())
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration; the migrations are found beside this file, installed or not."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "head")
+
+
+def _normal(text_url: str) -> URL:
+    url = make_url(text_url)
+    backend = url.get_backend_name()
+    if backend not in _DRIVERS:
+        raise ValueError(f"database: {backend} is not supported; use sqlite or postgresql")
+    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError("database: SQLite needs a file, for example sqlite:///countersign.db")
+    return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend])
+
+
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    """One connection that writes and several that only read.
+
+    Writers of this process queue for their connection, in order and without polling; BEGIN IMMEDIATE and the
+    busy timeout settle it with writers of other processes, who could otherwise deadlock on the upgrade from
+    a read lock.
+    """
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    reader = create_async_engine(url)
+    _begin_with(writer, "BEGIN IMMEDIATE", _PRAGMAS)
+    _begin_with(reader, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"))
+    return writer, reader
+
+
+def _begin_with(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

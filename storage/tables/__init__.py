@@ -1,0 +1,33 @@
+"""Every table, so that whoever imports this package knows the whole schema."""
+
+from storage.tables.catalogue import DefinitionVersionRow, OfferVersionRow
+from storage.tables.columns import Row
+from storage.tables.directory import GrantRow, OrganisationRow, PersonRow
+from storage.tables.evidence import CheckReportRow, DnsReportRow
+from storage.tables.inventory import ClaimStatus, DomainClaimRow, ResourceRow, ServiceRow, SubmissionRow
+from storage.tables.mails import MailRow, MailStatus
+from storage.tables.processes import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
+
+metadata = Row.metadata
+
+__all__ = [
+    "ApprovalRow",
+    "ApprovalSeatRow",
+    "CheckReportRow",
+    "ClaimStatus",
+    "DefinitionVersionRow",
+    "DnsReportRow",
+    "DomainClaimRow",
+    "GrantRow",
+    "MailRow",
+    "MailStatus",
+    "OfferVersionRow",
+    "OrganisationRow",
+    "PersonRow",
+    "ProcessRow",
+    "ResourceRow",
+    "ServiceRow",
+    "SubmissionRow",
+    "TransitionRow",
+    "metadata",
+]

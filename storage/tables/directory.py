@@ -1,0 +1,44 @@
+"""Organisations, people and what they may do (SPEC 4.3, 6.4)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Index
+from sqlmodel import Field
+
+from domain.base import Language
+from domain.organisations import OrganisationKind, Role
+from storage.tables.columns import Row, word
+
+
+class OrganisationRow(Row, table=True):
+    """A provider, a partner or a customer."""
+
+    __tablename__ = "organisation"
+
+    key: str = Field(primary_key=True)
+    kind: OrganisationKind = Field(sa_type=word(OrganisationKind))
+    name: str
+    partner: str | None = Field(default=None, foreign_key="organisation.key")
+
+
+class PersonRow(Row, table=True):
+    """Somebody who can be mailed and may hold roles; a service principal has no address."""
+
+    __tablename__ = "person"
+
+    key: str = Field(primary_key=True)
+    name: str
+    email: str | None = None
+    language: Language = Field(sa_type=word(Language))
+    active: bool
+
+
+class GrantRow(Row, table=True):
+    """One role of one person in one organisation."""
+
+    __tablename__ = "grant"
+    __table_args__ = (Index(None, "organisation", "role"),)
+
+    person: str = Field(primary_key=True, foreign_key="person.key")
+    organisation: str = Field(primary_key=True, foreign_key="organisation.key")
+    role: Role = Field(primary_key=True, sa_type=word(Role))

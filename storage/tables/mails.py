@@ -1,0 +1,67 @@
+"""Outbox and mail archive in one table (SPEC D6, 6.4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
+from domain.base import Language
+from domain.mail import MailFacts, MailGroup, Template, Why
+from storage.tables.columns import Row, UtcDateTime, document, word
+
+
+class MailStatus(StrEnum):
+    """What became of a mail; all but `queued` are final."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    GIVEN_UP = "given_up"
+
+
+class MailRow(Row, table=True):
+    """One mail to one recipient, from the moment it is decided on.
+
+    `at` is the process's time and becomes the mail's Date; `raw` is written at the first attempt and sent
+    again as it is. `attempt_open_since` stands while an attempt has not reported back, `ended_at` says when the status became
+    final.
+    """
+
+    __tablename__ = "mail"
+    __table_args__ = (
+        Index(
+            "ix_mail_due",
+            "next_attempt_at",
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(None, "process", "seq"),
+        Index(None, "at"),
+        Index(None, "recipient"),
+    )
+
+    id: str = Field(primary_key=True)
+    process: str
+    seq: int
+    template: Template = Field(sa_type=word(Template))
+    group: MailGroup = Field(sa_type=word(MailGroup))
+    person: str
+    name: str
+    recipient: str
+    language: Language = Field(sa_type=word(Language))
+    facts: MailFacts = Field(sa_type=document(MailFacts))
+    why: Why = Field(sa_type=word(Why))
+    action_links: bool
+    at: datetime = Field(sa_type=UtcDateTime)
+    status: MailStatus = Field(default=MailStatus.QUEUED, sa_type=word(MailStatus))
+    attempts: int = 0
+    attempt_open_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    next_attempt_at: datetime = Field(sa_type=UtcDateTime)
+    maybe_duplicate: bool = False
+    raw: bytes | None = None
+    reply: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    error: str | None = None

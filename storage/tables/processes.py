@@ -1,0 +1,101 @@
+"""The projection of processes: where they stand, who is to decide, and the audit (SPEC D1, D6, 4.7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKeyConstraint, Index
+from sqlmodel import Field
+
+from domain.approval import ApprovalStatus, Approver, Verdict
+from domain.transitions import ProcessKind, ProcessView
+from storage.tables.columns import Row, UtcDateTime, document, word
+
+
+class ProcessRow(Row, table=True):
+    """A process as its latest transition left it; the columns beside `view` are what lists search by."""
+
+    __tablename__ = "process"
+    __table_args__ = (
+        Index(None, "ended", "updated_at"),
+        Index(None, "kind", "state"),
+        Index(None, "customer"),
+        Index(None, "partner"),
+        Index(None, "domain"),
+    )
+
+    id: str = Field(primary_key=True)
+    seq: int
+    kind: ProcessKind = Field(sa_type=word(ProcessKind))
+    state: str
+    ended: bool
+    order_id: str = Field(index=True)
+    line: int | None = None
+    partner: str
+    customer: str
+    requested_by: str
+    offer: str | None = None
+    domain: str | None = None
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    view: ProcessView = Field(sa_type=document(ProcessView))
+
+
+class TransitionRow(Row, table=True):
+    """The audit: one row per step and per refused command."""
+
+    __tablename__ = "transition"
+    __table_args__ = (Index(None, "order_id", "at"),)
+
+    process: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    order_id: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    action: str
+    from_state: str
+    to_state: str
+    actor: str
+    on_behalf_of: str | None = None
+    reason: str | None = None
+    accepted: bool
+    code: str | None = None
+    definition: str | None = None
+    data: dict[str, str] = Field(sa_type=document(dict[str, str]))
+
+
+class ApprovalRow(Row, table=True):
+    """One stage of a process's approval. `roster_seq` is the transition its roster is known from."""
+
+    __tablename__ = "approval"
+
+    process: str = Field(primary_key=True)
+    stage: str = Field(primary_key=True)
+    round: int = Field(primary_key=True)
+    seq: int
+    status: ApprovalStatus = Field(sa_type=word(ApprovalStatus))
+    stage_title: str
+    definition: str
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    deadline: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    roster: tuple[Approver, ...] | None = Field(default=None, sa_type=document(tuple[Approver, ...]))
+    roster_seq: int | None = None
+
+
+class ApprovalSeatRow(Row, table=True):
+    """One person's seat in a stage. `pending` is true while this person can decide it: the inbox."""
+
+    __tablename__ = "approval_seat"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["process", "stage", "round"], ["approval.process", "approval.stage", "approval.round"]
+        ),
+        Index(None, "person", "pending"),
+    )
+
+    process: str = Field(primary_key=True)
+    stage: str = Field(primary_key=True)
+    round: int = Field(primary_key=True)
+    person: str = Field(primary_key=True)
+    pending: bool
+    verdict: Verdict | None = Field(default=None, sa_type=word(Verdict))
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
