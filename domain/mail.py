@@ -176,6 +176,9 @@ def parse_address(text: str, field: str = "email") -> str:
     """
     if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):
         raise _invalid(field, text, "control characters are not allowed in a mail address")
+    if "=?" in text:
+        # Legal before the @, but mail software decodes it as an RFC 2047 encoded word, line breaks and all.
+        raise _invalid(field, text, "'=?' is not allowed in a mail address")
     if len(text) > MAX_ADDRESS:
         raise _invalid(field, text, f"a mail address has at most {MAX_ADDRESS} characters")
     try:

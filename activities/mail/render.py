@@ -1,0 +1,143 @@
+"""Writes a mail's subject, text and HTML from its facts, in the reader's language.
+
+Every template exists once per language and knows nothing of text or HTML: it fills the blocks of a
+layout (`templates/layout`), and the same template is rendered into each layout. What a reader may not get,
+such as an action link for a Workflow_Mails address (SPEC 6.4), is withheld here, so no template can leak it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from activities.mail.text import clean_lines, one_line
+from domain.base import Language
+from domain.mail import ASKED, RELEVANT_GROUP, MailFacts, Template, Why
+
+MAX_SUBJECT = 200
+"""Longest subject in characters (engineering.md 2.4)."""
+
+_WIDTH = 72
+_ROWS = (
+    "order",
+    "line",
+    "process",
+    "organisation",
+    "offer",
+    "name",
+    "a_label",
+    "requested_by",
+    "decided_by",
+    "stage",
+    "waiting_for",
+)
+_RECORD_PARTS = ("owner", "relative_owner", "value", "found", "hint")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail's wording: subject on one line, plain text, and HTML that says the same."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def render(
+    template: Template, language: Language, facts: MailFacts, why: str, action_links: bool
+) -> Rendered:
+    """Writes one mail.
+
+    Args:
+        template: What the mail is about.
+        language: The reader's language.
+        facts: Everything it may say.
+        why: Why this reader gets it, a value of `Why`.
+        action_links: False for an address that only reads along: it gets neither link nor command.
+
+    Raises:
+        ValueError: `why` is not a value of `Why`.
+    """
+    context = _context(template, language, facts, Why(why), action_links)
+    subject = one_line(_fill(_TEXT, "layout/subject.txt", context))
+    return Rendered(
+        subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
+        text="\n".join(_single_blanks(_fill(_TEXT, "layout/mail.txt", context))) + "\n",
+        html=_fill(_HTML, "layout/mail.html", context),
+    )
+
+
+def _context(
+    template: Template, language: Language, facts: MailFacts, why: Why, action_links: bool
+) -> dict[str, Any]:
+    said = {name: _cleaned(value) for name, value in facts.model_dump(mode="python").items()}
+    said["reason"] = clean_lines(facts.reason) if facts.reason else None
+    said["name"] = said["domain_display"] or said["domain"]
+    said["a_label"] = said["domain"] if said["name"] != said["domain"] else None
+    asked = ASKED.get(template)
+    if not action_links:
+        said["url"] = None
+    if not action_links or (asked is not None and why not in asked):
+        said["command"] = None
+    return said | {
+        "template": f"{language}/{template}.txt",
+        "language": language,
+        "group": RELEVANT_GROUP[template],
+        "why": why,
+        "asked": asked is not None and why in asked,
+        "rows": [(row, said[row]) for row in _ROWS if said[row]],
+        "record_parts": _RECORD_PARTS,
+    }
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return one_line(value)
+        case list() | tuple():
+            return [_cleaned(each) for each in value]
+        case dict():
+            return {key: _cleaned(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _fill(environment: Environment, layout: str, context: dict[str, Any]) -> str:
+    words = environment.get_template(f"{context['language']}/words.txt").make_module(context)
+    return environment.get_template(context["template"]).render(context, layout=layout, words=words)
+
+
+def _paragraph(prose: str) -> str:
+    return textwrap.fill(" ".join(prose.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _quoted(text: str) -> str:
+    """Marks each line as somebody else's words, so that it cannot pass for ours."""
+    wrapped = (textwrap.wrap(line, _WIDTH - 2, break_long_words=False) or [""] for line in text.splitlines())
+    return "\n".join(f"> {line}".rstrip() for lines in wrapped for line in lines)
+
+
+def _single_blanks(text: str) -> Iterator[str]:
+    """The lines, with one blank line wherever parts that were left out had left several."""
+    blank = True
+    for line in text.splitlines():
+        if line.strip() or not blank:
+            yield line
+        blank = not line.strip()
+
+
+_HTML = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_HTML.filters |= {"paragraph": _paragraph, "quoted": _quoted}
+_TEXT = _HTML.overlay(autoescape=False)
