@@ -1,10 +1,10 @@
 """What whoever provides a service must offer us (provisioning.md c.3; docs/provisioning-adapters.md).
 
 Idempotency. `ServiceOrder.idempotency_key` stands for one intention. Requests with one key are one
-request: repeating it starts nothing anew and is answered with how far it has come (pending, then done, and
-done ever after). The same key with other contents is a conflict. Every request may arrive more than once,
-and again after a time-out whose work went on unseen, so an adapter that lost track of a key looks at the
-service itself before it creates a second one.
+request: repeating it starts nothing anew and is answered with how far it has come (pending, then done, as
+long as the service stays as it is). The same key with other contents is a conflict. Every request may arrive
+more than once, and again after a time-out whose work went on unseen, so an adapter that lost track of a key
+looks at the service itself before it creates a second one.
 """
 
 from __future__ import annotations
