@@ -41,6 +41,13 @@ def _base_url(value: str) -> str:
     return str(url).rstrip("/")
 
 
+def _header_value(token: SecretStr) -> SecretStr:
+    bare = token.get_secret_value().strip()  # secrets mounted as files tend to end with a newline
+    if not re.fullmatch(r"[\x21-\x7e]+", bare):
+        raise ValueError("must be visible ASCII characters without spaces")
+    return SecretStr(bare)
+
+
 class HttpAdapterSettings(BaseModel):
     """Where a backend is and how to talk to it.
 
@@ -50,10 +57,10 @@ class HttpAdapterSettings(BaseModel):
         timeout: Seconds a whole exchange may take; two of them fit into one attempt of a minute.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: Annotated[str, AfterValidator(_base_url)]
-    token: SecretStr | None = None
+    token: Annotated[SecretStr, AfterValidator(_header_value)] | None = None
     timeout: Annotated[float, Field(gt=0, le=25)] = 20
 
 

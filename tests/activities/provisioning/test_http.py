@@ -54,7 +54,7 @@ async def test_the_status_is_read_by_service(
 
 
 async def test_the_token_is_sent_and_never_shown(backend: Backend, order: ServiceOrder) -> None:
-    settings = HttpAdapterSettings.model_validate({"base_url": backend.origin, "token": "s3cret"})
+    settings = HttpAdapterSettings.model_validate({"base_url": backend.origin, "token": "s3cret\n"})
     backend.says(200, {})
     backend.says(500, {})
 
@@ -288,3 +288,16 @@ async def test_an_adapter_recovers_after_a_bad_exchange(
 def test_a_base_address_must_be_plain_http(base_url: str) -> None:
     with pytest.raises(ValidationError, match="base_url"):
         HttpAdapterSettings(base_url=base_url)
+
+
+@pytest.mark.parametrize("token", ["", "two s3cret", "s3cret\r\nHost: evil", "s3crét"])
+def test_a_token_must_fit_a_header_and_is_not_shown_if_it_does_not(token: str) -> None:
+    with pytest.raises(ValidationError, match="token") as refused:
+        HttpAdapterSettings.model_validate({"base_url": "https://backend.example", "token": token})
+    assert "s3c" not in str(refused.value)
+
+
+def test_credentials_in_a_base_address_are_not_shown() -> None:
+    with pytest.raises(ValidationError, match="must not contain credentials") as refused:
+        HttpAdapterSettings(base_url="https://user:s3cret@backend.example")
+    assert "s3cret" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -83,7 +84,7 @@ async def test_the_same_request_under_another_key_finds_the_same_service(
     ],
 )
 async def test_a_service_that_exists_otherwise_is_a_conflict_that_names_the_difference(
-    field: str, value: object, named: str, local: LocalAdapter, order: ServiceOrder
+    field: str, value: Any, named: str, local: LocalAdapter, order: ServiceOrder
 ) -> None:
     await local.provision(order)
     other = changed(order, **{field: value})
