@@ -1,6 +1,6 @@
 """Every table, so that whoever imports this package knows the whole schema."""
 
-from storage.tables.catalogue import DefinitionVersionRow, OfferVersionRow
+from storage.tables.catalogue import DefinitionVersionRow, OfferVersionRow, VersionRow
 from storage.tables.columns import Row
 from storage.tables.directory import GrantRow, OrganisationRow, PersonRow
 from storage.tables.evidence import CheckReportRow, DnsReportRow
@@ -29,5 +29,6 @@ __all__ = [
     "ServiceRow",
     "SubmissionRow",
     "TransitionRow",
+    "VersionRow",
     "metadata",
 ]

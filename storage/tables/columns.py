@@ -82,7 +82,7 @@ def document(kind: Any) -> Any:
 
 
 def word(kind: type[StrEnum]) -> Any:
-    """The type of a column that holds the value of an enumeration as text, so that new values need no migration."""
+    """The type of a column that holds an enumeration's value as text: a new value needs no migration."""
     return Enum(
         kind,
         native_enum=False,

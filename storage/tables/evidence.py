@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Index
 from sqlmodel import Field
 
+from domain.checks import CheckReport
+from domain.dns.verdicts import Report
 from storage.tables.columns import Row, UtcDateTime, document
 
 
@@ -21,7 +22,7 @@ class CheckReportRow(Row, table=True):
     process: str
     at: datetime = Field(sa_type=UtcDateTime)
     verdict: str
-    body: dict[str, Any] = Field(sa_type=document(dict[str, Any]))
+    body: CheckReport = Field(sa_type=document(CheckReport))
 
 
 class DnsReportRow(Row, table=True):
@@ -34,4 +35,4 @@ class DnsReportRow(Row, table=True):
     process: str
     at: datetime = Field(sa_type=UtcDateTime)
     verdict: str
-    body: dict[str, Any] = Field(sa_type=document(dict[str, Any]))
+    body: Report = Field(sa_type=document(Report))

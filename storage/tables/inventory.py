@@ -52,7 +52,7 @@ class ServiceRow(Row, table=True):
 
 
 class DomainClaimRow(Row, table=True):
-    """An organisation's claim on a domain. Any number may claim one, the first to verify it holds it (SPEC 5.6)."""
+    """An organisation's claim on a domain; any number may claim, the first to verify holds it (SPEC 5.6)."""
 
     __tablename__ = "domain_claim"
     __table_args__ = (

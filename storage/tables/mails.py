@@ -26,8 +26,8 @@ class MailRow(Row, table=True):
     """One mail to one recipient, from the moment it is decided on.
 
     `at` is the process's time and becomes the mail's Date; `raw` is written at the first attempt and sent
-    again as it is. `attempt_open_since` stands while an attempt has not reported back, `ended_at` says when the status became
-    final.
+    again as it is. `attempt_open_since` stands while an attempt has not reported back; `ended_at` says when
+    the status became final.
     """
 
     __tablename__ = "mail"

@@ -1,0 +1,300 @@
+"""Who there is, what they may do, and who is meant by a stage's approvers or a notice's audience."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.approval import Approver
+from domain.base import Language
+from domain.definitions import Approvers
+from domain.errors import Code, Refusal
+from domain.mail import Why, parse_address
+from domain.organisations import (
+    Directory,
+    Grant,
+    Organisation,
+    OrganisationKind,
+    Parties,
+    Permission,
+    Person,
+    Role,
+    roles_with,
+)
+from domain.transitions import Audience
+from storage.tables import GrantRow, OrganisationRow, PersonRow
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What loading a directory changed, as keys."""
+
+    organisations: tuple[str, ...]
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody who gets a mail, and why."""
+
+    key: str
+    name: str
+    email: str
+    language: Language
+    why: Why
+
+    @property
+    def action_links(self) -> bool:
+        """Whether the mail may ask for anything; a Workflow_Mails address only reads along (SPEC 6.4)."""
+        return self.why is not Why.WORKFLOW_MAILS
+
+
+# Loading
+
+
+async def load_directory(session: AsyncSession, directory: Directory) -> Changes:
+    """Makes the directory say what the file says; loading it again changes nothing.
+
+    Organisations and people the file does not mention are left alone; the grants of those it mentions
+    become exactly the ones it lists.
+
+    Raises:
+        Refusal: INVALID_INPUT, if an address is none, if an organisation is named that does not exist, or if
+            somebody but a customer has a partner.
+    """
+    people = [_with_parsed_address(person) for person in directory.people]
+    await _check_references(session, directory)
+    organisations = await _load_organisations(session, directory.organisations)
+    return Changes(organisations=organisations, people=await _load_people(session, people))
+
+
+def _with_parsed_address(person: Person) -> Person:
+    if person.email is None:
+        return person
+    address = parse_address(person.email, f"people.{person.key}.email")
+    return person.model_copy(update={"email": address})
+
+
+async def _check_references(session: AsyncSession, directory: Directory) -> None:
+    rows = await session.execute(select(col(OrganisationRow.key), col(OrganisationRow.kind)))
+    kinds = dict(rows.tuples().all()) | {each.key: each.kind for each in directory.organisations}
+    for organisation in directory.organisations:
+        if organisation.partner is None:
+            continue
+        field = f"organisations.{organisation.key}.partner"
+        if organisation.kind is not OrganisationKind.CUSTOMER:
+            raise Refusal(Code.INVALID_INPUT, f"{field}: only a customer has one, not a {organisation.kind}")
+        if kinds.get(organisation.partner) in {None, OrganisationKind.CUSTOMER}:
+            raise Refusal(
+                Code.INVALID_INPUT, f"{field}: {organisation.partner} is neither partner nor provider"
+            )
+    for person in directory.people:
+        for grant in person.grants:
+            if grant.organisation not in kinds:
+                field = f"people.{person.key}.grants"
+                raise Refusal(Code.INVALID_INPUT, f"{field}: there is no organisation {grant.organisation}")
+
+
+async def _load_organisations(
+    session: AsyncSession, organisations: Iterable[Organisation]
+) -> tuple[str, ...]:
+    changed = []
+    # A partner is written before the customers that refer to it.
+    for organisation in sorted(organisations, key=lambda each: each.partner is not None):
+        if await _find_organisation(session, organisation.key) != organisation:
+            await session.merge(OrganisationRow(**organisation.model_dump()))
+            await session.flush()
+            changed.append(organisation.key)
+    return tuple(changed)
+
+
+async def _load_people(session: AsyncSession, people: Iterable[Person]) -> tuple[str, ...]:
+    changed = []
+    for wanted in people:
+        if await _find_person(session, wanted.key) == _with_sorted_grants(wanted):
+            continue
+        await session.merge(PersonRow(**wanted.model_dump(exclude={"grants"})))
+        await session.execute(delete(GrantRow).where(col(GrantRow.person) == wanted.key))
+        session.add_all(
+            GrantRow(person=wanted.key, organisation=grant.organisation, role=grant.role)
+            for grant in _with_sorted_grants(wanted).grants
+        )
+        await session.flush()
+        changed.append(wanted.key)
+    return tuple(changed)
+
+
+# Looking up
+
+
+async def person(session: AsyncSession, key: str) -> Person:
+    """A person with all grants.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    found = await _find_person(session, key)
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, f"person: there is no {key}")
+    return found
+
+
+async def organisation(session: AsyncSession, key: str) -> Organisation:
+    """An organisation.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    found = await _find_organisation(session, key)
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, f"organisation: there is no {key}")
+    return found
+
+
+async def provider(session: AsyncSession) -> Organisation:
+    """The organisation that runs Countersign.
+
+    Raises:
+        Refusal: NOT_FOUND if the directory names none.
+    """
+    key = await session.scalar(
+        select(col(OrganisationRow.key))
+        .where(col(OrganisationRow.kind) == OrganisationKind.PROVIDER)
+        .order_by(col(OrganisationRow.key))
+        .limit(1)
+    )
+    if key is None:
+        raise Refusal(Code.NOT_FOUND, "organisation: the directory names no provider; load one first")
+    return await organisation(session, key)
+
+
+async def may(session: AsyncSession, person: str, organisation: str, permission: Permission) -> bool:
+    """Whether a person, if still active, holds a permission in an organisation now."""
+    found = await session.scalar(
+        select(col(PersonRow.key)).where(
+            col(PersonRow.key) == person, col(PersonRow.active), _holds(permission, [organisation])
+        )
+    )
+    return found is not None
+
+
+async def approvers(session: AsyncSession, approvers: Approvers, parties: Parties) -> tuple[Approver, ...]:
+    """Who may decide a stage now, ordered by name (SPEC 4.1, 4.3).
+
+    People that are named count if they may approve for any of the parties; a service principal, who has no
+    address, counts because it is named. They are joined by the party's people with the wanted permission,
+    and by those with the wanted role who may approve there.
+    """
+    party = [parties.organisation(approvers.party)]
+    everybody = list({parties.provider, parties.partner, parties.customer})
+    is_named = col(PersonRow.key).in_(approvers.people)
+    is_principal = col(PersonRow.email).is_(None)
+    meant = is_named & (is_principal | _holds(Permission.APPROVE, everybody))
+    if approvers.permission is not None:
+        meant |= _holds(approvers.permission, party)
+    if approvers.role is not None:
+        meant |= _has_role([approvers.role], party) & _holds(Permission.APPROVE, party)
+    rows = await session.execute(
+        select(col(PersonRow.key), col(PersonRow.name))
+        .where(col(PersonRow.active), meant)
+        .order_by(col(PersonRow.name), col(PersonRow.key))
+    )
+    return tuple(Approver(key=key, name=name) for key, name in rows)
+
+
+async def recipients(
+    session: AsyncSession, audience: Audience, roster: Iterable[Approver] = ()
+) -> tuple[Recipient, ...]:
+    """The people of an audience who can be mailed, each once, ordered by key.
+
+    Args:
+        session: Where to look.
+        audience: Who is meant.
+        roster: The seats of the open stage. Who has one is mailed as approver, however reached.
+    """
+    reasons = await _reasons(session, audience, {seat.key for seat in roster})
+    rows = await session.scalars(
+        select(PersonRow)
+        .where(col(PersonRow.key).in_(reasons), col(PersonRow.active), col(PersonRow.email).is_not(None))
+        .order_by(col(PersonRow.key))
+    )
+    return tuple(
+        Recipient(
+            key=row.key, name=row.name, email=row.email or "", language=row.language, why=reasons[row.key]
+        )
+        for row in rows
+    )
+
+
+async def _reasons(session: AsyncSession, audience: Audience, seated: set[str]) -> dict[str, Why]:
+    """Why each person is reached; the strongest reason wins."""
+    reasons = await _reached_by_role(session, audience)
+    reasons |= dict.fromkeys(audience.people, Why.REQUESTER)
+    if audience.roster:
+        reasons |= dict.fromkeys(seated, Why.APPROVER)
+    reasons |= {key: Why.APPROVER for key in reasons if key in seated}
+    return {key: why for key, why in reasons.items() if key not in audience.excluding}
+
+
+async def _reached_by_role(session: AsyncSession, audience: Audience) -> dict[str, Why]:
+    notified = roles_with(audience.permission) if audience.permission else frozenset()
+    wanted = notified | ({Role.WORKFLOW_MAILS} if audience.workflow_mails else set())
+    if not (audience.organisations and wanted):
+        return {}
+    rows = await session.execute(
+        select(col(GrantRow.person), col(GrantRow.role)).where(
+            col(GrantRow.organisation).in_(audience.organisations), col(GrantRow.role).in_(wanted)
+        )
+    )
+    reached: dict[str, Why] = {}
+    for key, role in rows:
+        if role in notified:
+            reached[key] = Why.NOTIFY
+        else:
+            reached.setdefault(key, Why.WORKFLOW_MAILS)
+    return reached
+
+
+# What stands behind
+
+
+def _holds(permission: Permission, organisations: list[str]) -> ColumnElement[bool]:
+    return _has_role(roles_with(permission), organisations)
+
+
+def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[bool]:
+    return exists().where(
+        col(GrantRow.person) == col(PersonRow.key),
+        col(GrantRow.organisation).in_(organisations),
+        col(GrantRow.role).in_(sorted(roles)),
+    )
+
+
+def _with_sorted_grants(person: Person) -> Person:
+    grants = sorted(set(person.grants), key=lambda grant: (grant.organisation, grant.role))
+    return person.model_copy(update={"grants": tuple(grants)})
+
+
+async def _find_person(session: AsyncSession, key: str) -> Person | None:
+    row = await session.get(PersonRow, key)
+    if row is None:
+        return None
+    grants = await session.scalars(select(GrantRow).where(col(GrantRow.person) == key))
+    found = Person(
+        key=row.key,
+        name=row.name,
+        email=row.email,
+        language=row.language,
+        active=row.active,
+        grants=tuple(Grant(organisation=grant.organisation, role=grant.role) for grant in grants),
+    )
+    return _with_sorted_grants(found)
+
+
+async def _find_organisation(session: AsyncSession, key: str) -> Organisation | None:
+    row = await session.get(OrganisationRow, key)
+    return None if row is None else Organisation(**row.model_dump())

@@ -1,0 +1,198 @@
+"""Services and domain claims: who has what, and whose domain it is (SPEC 5.1, 5.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.errors import Code, Refusal
+from domain.line import ServiceStatus
+from domain.transitions import ServiceChange
+from storage.statements import insert
+from storage.tables import ClaimStatus, DomainClaimRow, ServiceRow
+
+GONE = (ServiceStatus.CANCELLED, ServiceStatus.DEPROVISIONED)
+"""Statuses in which a service no longer stands in the way of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as the inventory has it."""
+
+    id: str
+    organisation: str
+    offer: str
+    offer_version: int
+    domain: str | None
+    status: ServiceStatus
+    order: str
+    line: int
+    created_at: datetime
+    updated_at: datetime
+
+
+# Services
+
+
+async def services_of(
+    session: AsyncSession, organisation: str, domain: str | None = None
+) -> tuple[Service, ...]:
+    """An organisation's open services, for one domain (its key) or, with None, those without a domain."""
+    rows = await session.scalars(
+        select(ServiceRow)
+        .where(
+            col(ServiceRow.organisation) == organisation,
+            col(ServiceRow.domain) == domain,
+            col(ServiceRow.status).not_in(GONE),
+        )
+        .order_by(col(ServiceRow.id))
+    )
+    return tuple(_service(row) for row in rows)
+
+
+async def service(session: AsyncSession, key: str) -> Service:
+    """A service by its id.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    row = await session.get(ServiceRow, key)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"service: there is no {key}")
+    return _service(row)
+
+
+async def record_services(
+    session: AsyncSession, changes: Iterable[ServiceChange], process: str, seq: int, at: datetime
+) -> None:
+    """Writes services' statuses as a transition left them; an older one that arrives late changes nothing.
+
+    Within a process `seq` decides what is newer, between processes the time does.
+    """
+    for change in changes:
+        statement = insert(session, ServiceRow).values(
+            id=change.id,
+            organisation=change.organisation,
+            offer=change.offer,
+            offer_version=change.offer_version,
+            domain=change.domain,
+            status=change.status,
+            order_id=change.order,
+            line=change.line,
+            created_at=at,
+            updated_at=at,
+            process=process,
+            seq=seq,
+        )
+        given = statement.excluded
+        is_newer = tuple_(given.updated_at, given.process, given.seq) > tuple_(
+            col(ServiceRow.updated_at), col(ServiceRow.process), col(ServiceRow.seq)
+        )
+        columns = (
+            "organisation",
+            "offer",
+            "offer_version",
+            "domain",
+            "status",
+            "updated_at",
+            "process",
+            "seq",
+        )
+        newest = {name: case((is_newer, given[name]), else_=getattr(ServiceRow, name)) for name in columns}
+        earliest = case(
+            (given.created_at < col(ServiceRow.created_at), given.created_at),
+            else_=col(ServiceRow.created_at),
+        )
+        await session.execute(
+            statement.on_conflict_do_update(index_elements=["id"], set_={**newest, "created_at": earliest})
+        )
+
+
+def _service(row: ServiceRow) -> Service:
+    return Service(
+        id=row.id,
+        organisation=row.organisation,
+        offer=row.offer,
+        offer_version=row.offer_version,
+        domain=row.domain,
+        status=row.status,
+        order=row.order_id,
+        line=row.line,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+# Domain claims
+
+
+async def claim(session: AsyncSession, domain: str, organisation: str, token: str) -> str:
+    """Claims a domain, beside whoever else claims it.
+
+    Returns:
+        The token that proves the claim: the one from before, or the given one if the claim is new or had
+        been released.
+    """
+    was_released = col(DomainClaimRow.status) == ClaimStatus.RELEASED
+    statement = insert(session, DomainClaimRow).values(
+        domain=domain, organisation=organisation, token=token, status=ClaimStatus.CLAIMED
+    )
+    kept = await session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=["domain", "organisation"],
+            set_={
+                "token": case((was_released, statement.excluded.token), else_=col(DomainClaimRow.token)),
+                "status": case((was_released, ClaimStatus.CLAIMED), else_=col(DomainClaimRow.status)),
+            },
+        ).returning(col(DomainClaimRow.token))
+    )
+    return str(kept)
+
+
+async def verify_claim(session: AsyncSession, domain: str, organisation: str, at: datetime) -> bool:
+    """Records that an organisation proved its claim; the first to do so holds the domain (SPEC 5.6).
+
+    Returns:
+        True if the organisation holds the domain now, False if another one does.
+
+    Raises:
+        Refusal: NOT_FOUND, if there is no claim or it was released.
+    """
+    row = await session.get(DomainClaimRow, (domain, organisation), with_for_update=True)
+    if row is None or row.status is ClaimStatus.RELEASED:
+        raise Refusal(Code.NOT_FOUND, f"domain: {organisation} has no claim on {domain}")
+    if row.status is ClaimStatus.VERIFIED:
+        return True
+    try:
+        # The unique index over verified claims decides between two that prove theirs at once.
+        async with session.begin_nested():
+            row.status, row.verified_at = ClaimStatus.VERIFIED, at
+    except IntegrityError:
+        return False
+    return True
+
+
+async def release_claim(session: AsyncSession, domain: str, organisation: str) -> None:
+    """Gives a claim up, verified or not, unless an open service of the organisation still needs it."""
+    if await services_of(session, organisation, domain):
+        return
+    await session.execute(
+        update(DomainClaimRow)
+        .where(col(DomainClaimRow.domain) == domain, col(DomainClaimRow.organisation) == organisation)
+        .values(status=ClaimStatus.RELEASED, verified_at=None)
+    )
+
+
+async def holder(session: AsyncSession, domain: str) -> str | None:
+    """The organisation that has verified the domain, if one has."""
+    return await session.scalar(
+        select(col(DomainClaimRow.organisation)).where(
+            col(DomainClaimRow.domain) == domain, col(DomainClaimRow.status) == ClaimStatus.VERIFIED
+        )
+    )

@@ -1,0 +1,82 @@
+"""Evidence: reports of checks, written once and never changed (provisioning.md e.5)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.checks import CheckReport
+from domain.dns.verdicts import Report
+from domain.errors import Code, Refusal
+from storage.tables import CheckReportRow, DnsReportRow
+
+CLEAN = "clean"
+BLOCKED = "blocked"
+"""Verdicts of a check of domain and services."""
+
+
+async def save_check_report(session: AsyncSession, process: str, report: CheckReport) -> str:
+    """Keeps the findings of a check and returns the id they can be found by; the report's own is ignored."""
+    key = uuid4().hex
+    kept = report.model_copy(update={"id": key})
+    verdict = CLEAN if report.is_clean else BLOCKED
+    session.add(CheckReportRow(id=key, process=process, at=report.at, verdict=verdict, body=kept))
+    return key
+
+
+async def check_report(session: AsyncSession, key: str) -> CheckReport:
+    """The report with this id.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    row = await session.get(CheckReportRow, key)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"report: there is no check report {key}")
+    return row.body
+
+
+async def latest_check_report(session: AsyncSession, process: str) -> CheckReport | None:
+    """The newest report of a process."""
+    row = await session.scalar(
+        select(CheckReportRow)
+        .where(col(CheckReportRow.process) == process)
+        .order_by(col(CheckReportRow.at).desc(), col(CheckReportRow.id))
+        .limit(1)
+    )
+    return row.body if row else None
+
+
+async def save_dns_report(session: AsyncSession, process: str, report: Report) -> str:
+    """Keeps what was seen in DNS and returns the id it can be found by."""
+    key = uuid4().hex
+    session.add(
+        DnsReportRow(id=key, process=process, at=report.checked_at, verdict=report.overall, body=report)
+    )
+    return key
+
+
+async def dns_report(session: AsyncSession, key: str) -> Report:
+    """The report with this id.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    row = await session.get(DnsReportRow, key)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"report: there is no DNS report {key}")
+    return row.body
+
+
+async def latest_dns_report(session: AsyncSession, process: str) -> tuple[str, Report] | None:
+    """The newest report of a process, with its id."""
+    row = await session.scalar(
+        select(DnsReportRow)
+        .where(col(DnsReportRow.process) == process)
+        .order_by(col(DnsReportRow.at).desc(), col(DnsReportRow.id))
+        .limit(1)
+    )
+    return (row.id, row.body) if row else None
