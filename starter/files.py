@@ -1,0 +1,162 @@
+"""Reading what people write down in YAML or JSON: bounded, strict, and with errors that name the place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
+from yaml.events import AliasEvent
+from yaml.nodes import MappingNode, Node
+
+from domain.definitions import ApprovalDefinition
+from domain.dns.names import shown
+from domain.errors import Code, Refusal
+from domain.offers import Offer
+
+MAX_BYTES = 1_000_000
+"""Largest file that is read; an order of 50 lines has a few kilobytes."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_model(path: Path, model: type[M]) -> M:
+    """Reads one file into a model.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the file and the line and column or the field and its value.
+    """
+    return validated(model, read_document(path), path.name)
+
+
+def read_order(path: Path) -> Any:
+    """Reads an order file; in the files of `examples/orders` the order stands under `order`.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the file and the line and column.
+    """
+    document = read_document(path)
+    return document["order"] if isinstance(document, dict) and "order" in document else document
+
+
+def read_catalogue(folder: Path) -> tuple[list[Offer], list[ApprovalDefinition]]:
+    """Reads `offers/*.yaml` and `definitions/*.yaml` below a folder.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the file and the field; NOT_FOUND, if there are no such files.
+    """
+    offers = [read_model(path, Offer) for path in sorted((folder / "offers").glob("*.yaml"))]
+    definitions = [
+        read_model(path, ApprovalDefinition) for path in sorted((folder / "definitions").glob("*.yaml"))
+    ]
+    if not (offers or definitions):
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"catalogue: {folder} holds neither offers/*.yaml nor definitions/*.yaml",
+        )
+    return offers, definitions
+
+
+def read_document(path: Path) -> Any:
+    """Reads a YAML or JSON file.
+
+    Anchors and duplicate keys are refused: the first can blow a small file up beyond bounds, of the second
+    one would silently win.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the file and the line and column; NOT_FOUND.
+    """
+    text = _read_text(path)
+    try:
+        if path.suffix == ".json":
+            return json.loads(text)
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise _malformed(path, _problem(error), error.problem_mark) from None
+    except yaml.YAMLError as error:
+        raise _malformed(path, " ".join(str(error).split())) from None
+    except json.JSONDecodeError as error:
+        place = f"{path.name}, line {error.lineno}, column {error.colno}"
+        raise Refusal(Code.INVALID_INPUT, f"{place}: {error.msg}") from None
+    except RecursionError:
+        raise _malformed(path, "is nested too deeply") from None
+    except ValueError as error:
+        raise _malformed(path, shown(str(error))) from None
+
+
+def validated(model: type[M], document: Any, source: str = "") -> M:
+    """Turns plain data into a model.
+
+    Args:
+        model: The model.
+        document: What was read.
+        source: Where it came from, for the error.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the first wrong field, its value and how many more there are.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        where = f"{source}: " if source else ""
+        raise Refusal(Code.INVALID_INPUT, f"{where}{_sentence(problems[0])}{more}") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader without anchors and duplicate keys."""
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        if self.check_event(AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise ComposerError(None, None, "aliases are not supported; write the value out", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in seen:
+                problem = f"the key {shown(key.value)} stands here twice"
+                raise ConstructorError(None, None, problem, key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Refusal(Code.NOT_FOUND, f"file: there is no {path}") from None
+    except OSError as error:
+        raise _malformed(path, f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise _malformed(path, f"is larger than {MAX_BYTES // 1000} kB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _malformed(path, f"is not UTF-8 at byte {error.start}") from None
+
+
+def _malformed(path: Path, problem: str, mark: yaml.Mark | None = None) -> Refusal:
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return Refusal(Code.INVALID_INPUT, f"{path.name}{place}: {problem}")
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part) or "is not YAML"
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in problem["loc"]) or "document"
+    value = problem["input"]
+    plain = isinstance(value, str | int | float | bool) and problem["type"] != "missing"
+    given = f"{shown(str(value))!r}: " if plain else ""
+    return f"{field}: {given}{problem['msg'].removeprefix('Value error, ')}"
