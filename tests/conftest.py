@@ -1,0 +1,3 @@
+"""Fixtures for every test: a real Temporal server, both databases."""
+
+pytest_plugins = ["tests.databases", "tests.temporal"]
