@@ -39,7 +39,7 @@ def poll_delay(attempt: int, closes_after: timedelta | None = None, seed: str = 
     """
     if attempt < 1:
         raise ValueError(f"attempts count from 1, not {attempt}")
-    return _interval(_elapsed(attempt, closes_after), closes_after) * _jitter(seed, attempt)
+    return _interval(elapsed(attempt, closes_after), closes_after) * _jitter(seed, attempt)
 
 
 def _interval(elapsed: timedelta, closes_after: timedelta | None) -> timedelta:
@@ -62,7 +62,8 @@ def _schedule(closes_after: timedelta | None) -> tuple[timedelta, ...]:
     return tuple(starts)
 
 
-def _elapsed(attempt: int, closes_after: timedelta | None) -> timedelta:
+def elapsed(attempt: int, closes_after: timedelta | None = None) -> timedelta:
+    """Return the nominal time between the first attempt and this one, without jitter."""
     starts = _schedule(closes_after)
     if attempt <= len(starts):
         return starts[attempt - 1]
