@@ -42,6 +42,8 @@ class Database:
     Args:
         url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; the driver may be left out.
 
+    What goes into statements is kept out of error messages: those end up in workflow histories and logs.
+
     Raises:
         ValueError: For any other kind of database, and for SQLite without a file.
     """
@@ -51,7 +53,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             self._writer, self._reader = _sqlite_engines(self.url)
         else:
-            self._writer = create_async_engine(self.url, pool_pre_ping=True)
+            self._writer = create_async_engine(self.url, pool_pre_ping=True, hide_parameters=True)
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
     @asynccontextmanager
@@ -108,8 +110,8 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     a read lock.
     """
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    reader = create_async_engine(url)
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+    reader = create_async_engine(url, hide_parameters=True)
     _begin_with(writer, "BEGIN IMMEDIATE", _PRAGMAS)
     _begin_with(reader, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"))
     return writer, reader

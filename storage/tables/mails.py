@@ -10,7 +10,7 @@ from sqlmodel import Field
 
 from domain.base import Language
 from domain.mail import MailFacts, MailGroup, Template, Why
-from storage.tables.columns import Row, UtcDateTime, document, word
+from storage.tables.columns import PlainText, Row, UtcDateTime, document, word
 
 
 class MailStatus(StrEnum):
@@ -25,9 +25,9 @@ class MailStatus(StrEnum):
 class MailRow(Row, table=True):
     """One mail to one recipient, from the moment it is decided on.
 
-    `at` is the process's time and becomes the mail's Date; `raw` is written at the first attempt and sent
-    again as it is. `attempt_open_since` stands while an attempt has not reported back; `ended_at` says when
-    the status became final.
+    `at` is the process's time and becomes the mail's Date; the other times are the relay's. A queued mail
+    without `next_attempt_at` is due at once. `raw` is written at the first attempt and sent again as it is;
+    `attempt_open_since` stands while an attempt has not reported back.
     """
 
     __tablename__ = "mail"
@@ -59,9 +59,9 @@ class MailRow(Row, table=True):
     status: MailStatus = Field(default=MailStatus.QUEUED, sa_type=word(MailStatus))
     attempts: int = 0
     attempt_open_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    next_attempt_at: datetime = Field(sa_type=UtcDateTime)
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     maybe_duplicate: bool = False
     raw: bytes | None = None
-    reply: str | None = None
+    reply: str | None = Field(default=None, sa_type=PlainText)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    error: str | None = None
+    error: str | None = Field(default=None, sa_type=PlainText)

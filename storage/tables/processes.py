@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import Index, text
 from sqlmodel import Field
 
 from domain.approval import ApprovalStatus, Approver, Verdict
 from domain.transitions import ProcessKind, ProcessView
-from storage.tables.columns import Row, UtcDateTime, document, word
+from storage.tables.columns import PlainText, Row, UtcDateTime, document, word
 
 
 class ProcessRow(Row, table=True):
@@ -54,9 +54,9 @@ class TransitionRow(Row, table=True):
     action: str
     from_state: str
     to_state: str
-    actor: str
-    on_behalf_of: str | None = None
-    reason: str | None = None
+    actor: str = Field(sa_type=PlainText)
+    on_behalf_of: str | None = Field(default=None, sa_type=PlainText)
+    reason: str | None = Field(default=None, sa_type=PlainText)
     accepted: bool
     code: str | None = None
     definition: str | None = None
@@ -64,15 +64,28 @@ class TransitionRow(Row, table=True):
 
 
 class ApprovalRow(Row, table=True):
-    """One stage of a process's approval. `roster_seq` is the transition its roster is known from."""
+    """One stage of a process's approval.
+
+    `seq` is the transition it is known from, `roster_seq` the one its roster is known from. `is_open` is true
+    while it can be decided, whatever `status` it was last seen in.
+    """
 
     __tablename__ = "approval"
+    __table_args__ = (
+        Index(
+            "ix_approval_open",
+            "deadline",
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+    )
 
     process: str = Field(primary_key=True)
     stage: str = Field(primary_key=True)
     round: int = Field(primary_key=True)
     seq: int
     status: ApprovalStatus = Field(sa_type=word(ApprovalStatus))
+    is_open: bool
     stage_title: str
     definition: str
     opened_at: datetime = Field(sa_type=UtcDateTime)
@@ -85,12 +98,7 @@ class ApprovalSeatRow(Row, table=True):
     """One person's seat in a stage. `pending` is true while this person can decide it: the inbox."""
 
     __tablename__ = "approval_seat"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["process", "stage", "round"], ["approval.process", "approval.stage", "approval.round"]
-        ),
-        Index(None, "person", "pending"),
-    )
+    __table_args__ = (Index(None, "person", "pending"),)
 
     process: str = Field(primary_key=True)
     stage: str = Field(primary_key=True)

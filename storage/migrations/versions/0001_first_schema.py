@@ -184,6 +184,7 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("status", WORD, nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("stage_title", sa.String(), nullable=False),
         sa.Column("definition", sa.String(), nullable=False),
         sa.Column("opened_at", INSTANT, nullable=False),
@@ -191,6 +192,13 @@ def upgrade() -> None:
         sa.Column("roster", sa.JSON(), nullable=True),
         sa.Column("roster_seq", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("process", "stage", "round", name="pk_approval"),
+    )
+    op.create_index(
+        "ix_approval_open",
+        "approval",
+        ["deadline"],
+        sqlite_where=sa.text("is_open"),
+        postgresql_where=sa.text("is_open"),
     )
     op.create_table(
         "approval_seat",
@@ -202,11 +210,6 @@ def upgrade() -> None:
         sa.Column("verdict", WORD, nullable=True),
         sa.Column("decided_at", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("process", "stage", "round", "person", name="pk_approval_seat"),
-        sa.ForeignKeyConstraint(
-            ["process", "stage", "round"],
-            ["approval.process", "approval.stage", "approval.round"],
-            name="fk_approval_seat_process_stage_round",
-        ),
     )
     op.create_index("ix_approval_seat_person_pending", "approval_seat", ["person", "pending"])
     op.create_table(
@@ -227,7 +230,7 @@ def upgrade() -> None:
         sa.Column("status", WORD, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("attempt_open_since", INSTANT, nullable=True),
-        sa.Column("next_attempt_at", INSTANT, nullable=False),
+        sa.Column("next_attempt_at", INSTANT, nullable=True),
         sa.Column("maybe_duplicate", sa.Boolean(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("reply", sa.String(), nullable=True),

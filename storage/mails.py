@@ -1,0 +1,282 @@
+"""The outbox, from which mails are relayed, and the archive of all mails (SPEC D6, 6.4).
+
+A relay takes a mail in five small transactions or fewer: `due`, `begin_attempt`, `save_raw` before the first
+byte leaves, and one of the `mark_…` functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.base import Language
+from domain.errors import Code, Refusal
+from domain.mail import RELEVANT_GROUP, MailFacts, MailGroup, Template, Why
+from domain.transitions import Notice, Transition
+from storage.directory import Recipient
+from storage.statements import insert
+from storage.tables import MailRow, MailStatus, ProcessRow
+
+_NAMESPACE = UUID("5f0d6a0e-6f0b-4d0c-9f5c-3f7d4b1f3c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one recipient.
+
+    Attributes:
+        person: Key of the recipient.
+        name: The recipient's name.
+        recipient: The address.
+        at: The process's time, for the Date header.
+        attempts: How often it was tried, the attempt under way included.
+        next_attempt_at: When it is due; None for at once.
+        maybe_duplicate: Whether the recipient may have got it more than once, with the same Message-ID.
+        raw: The message as composed at the first attempt.
+        reply: What the server said when it took the mail.
+        ended_at: When it was accepted, rejected or given up.
+    """
+
+    id: str
+    process: str
+    seq: int
+    template: Template
+    group: MailGroup
+    person: str
+    name: str
+    recipient: str
+    language: Language
+    facts: MailFacts
+    why: Why
+    action_links: bool
+    at: datetime
+    status: MailStatus
+    attempts: int
+    next_attempt_at: datetime | None
+    maybe_duplicate: bool
+    raw: bytes | None
+    reply: str | None
+    error: str | None
+    ended_at: datetime | None
+
+
+# Outbox
+
+
+async def queue(
+    session: AsyncSession, transition: Transition, letters: Iterable[tuple[Notice, Iterable[Recipient]]]
+) -> int:
+    """Queues a transition's notices, one mail per recipient, and returns how many were new.
+
+    A mail's id follows from process, transition, notice and recipient: the same one is never queued twice.
+    """
+    rows = [
+        _new_row(transition, index, notice, recipient)
+        for index, (notice, recipients) in enumerate(letters)
+        for recipient in recipients
+    ]
+    if not rows:
+        return 0
+    added = await session.scalars(
+        insert(session, MailRow)
+        .values(rows)
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(col(MailRow.id))
+    )
+    return len(added.all())
+
+
+async def due(session: AsyncSession, now: datetime, limit: int = 100) -> tuple[Mail, ...]:
+    """Mails that can be tried now, the longest waiting first; never tried ones before all others."""
+    rows = await session.scalars(
+        select(MailRow)
+        .where(_is_due(now))
+        .order_by(col(MailRow.next_attempt_at).nulls_first(), col(MailRow.at), col(MailRow.id))
+        .limit(limit)
+    )
+    return tuple(_mail(row) for row in rows)
+
+
+async def next_attempt_at(session: AsyncSession) -> datetime | None:
+    """When the next mail that has to wait will be due; None if none waits."""
+    return await session.scalar(
+        select(func.min(col(MailRow.next_attempt_at))).where(col(MailRow.status) == MailStatus.QUEUED)
+    )
+
+
+async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: datetime) -> Mail | None:
+    """Takes a mail for one attempt, so that nobody else tries it meanwhile.
+
+    An attempt before this one that never reported back, because its worker died, may have sent the mail: it
+    is then marked as a possible duplicate.
+
+    Args:
+        session: The transaction; commit it before sending.
+        key: The mail's id.
+        now: The relay's time.
+        until: When somebody else may try, if this attempt does not report back.
+
+    Returns:
+        The mail as it is with this attempt, or None if it is not due any more.
+    """
+    had_left = col(MailRow.attempt_open_since).is_not(None) & col(MailRow.raw).is_not(None)
+    row = await session.scalar(
+        update(MailRow)
+        .where(col(MailRow.id) == key, _is_due(now))
+        .values(
+            attempts=col(MailRow.attempts) + 1,
+            attempt_open_since=now,
+            next_attempt_at=until,
+            maybe_duplicate=or_(col(MailRow.maybe_duplicate), had_left),
+        )
+        .returning(MailRow)
+    )
+    return _mail(row) if row else None
+
+
+async def save_raw(session: AsyncSession, key: str, raw: bytes) -> bytes:
+    """Keeps the composed message and returns the one to send: the first that was kept."""
+    await session.execute(
+        update(MailRow).where(col(MailRow.id) == key, col(MailRow.raw).is_(None)).values(raw=raw)
+    )
+    kept = await session.scalar(select(col(MailRow.raw)).where(col(MailRow.id) == key))
+    return kept or raw
+
+
+async def mark_accepted(session: AsyncSession, key: str, at: datetime, reply: str) -> None:
+    """Records that the server took the mail, with its reply."""
+    await _report(session, key, status=MailStatus.ACCEPTED, ended_at=at, reply=reply, error=None)
+
+
+async def mark_rejected(session: AsyncSession, key: str, at: datetime, error: str) -> None:
+    """Records that the server will never take the mail."""
+    await _report(session, key, status=MailStatus.REJECTED, ended_at=at, error=error)
+
+
+async def mark_given_up(session: AsyncSession, key: str, at: datetime, error: str) -> None:
+    """Records that the mail was tried for long enough."""
+    await _report(session, key, status=MailStatus.GIVEN_UP, ended_at=at, error=error)
+
+
+async def mark_retry(
+    session: AsyncSession, key: str, next_attempt_at: datetime, error: str, *, maybe_duplicate: bool = False
+) -> None:
+    """Records a failed attempt and when the next one is due.
+
+    Args:
+        session: The transaction.
+        key: The mail's id.
+        next_attempt_at: When to try again.
+        error: What went wrong.
+        maybe_duplicate: Whether the server may have taken the mail all the same.
+    """
+    doubt = {"maybe_duplicate": True} if maybe_duplicate else {}
+    await _report(session, key, next_attempt_at=next_attempt_at, error=error, **doubt)
+
+
+# Archive
+
+
+async def get_mail(session: AsyncSession, key: str) -> Mail:
+    """A mail by its id.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    row = await session.get(MailRow, key)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"mail: there is no {key}")
+    return _mail(row)
+
+
+async def list_mails(
+    session: AsyncSession,
+    *,
+    process: str | None = None,
+    order: str | None = None,
+    organisation: str | None = None,
+    recipient: str | None = None,
+    status: MailStatus | None = None,
+    group: MailGroup | None = None,
+    before: datetime | None = None,
+    limit: int = 100,
+) -> tuple[Mail, ...]:
+    """The archive, newest first, narrowed by whatever is given.
+
+    Args:
+        session: Where to look.
+        process: Of this process.
+        order: Of this order's processes.
+        organisation: Of processes in which this organisation is partner or customer.
+        recipient: To this address.
+        status: With this status.
+        group: Of this group.
+        before: Older than this.
+        limit: At most so many.
+    """
+    query = select(MailRow).order_by(col(MailRow.at).desc(), col(MailRow.id)).limit(limit)
+    wanted = {
+        MailRow.process: process,
+        MailRow.recipient: recipient,
+        MailRow.status: status,
+        MailRow.group: group,
+    }
+    query = query.where(*(col(column) == value for column, value in wanted.items() if value is not None))
+    if before is not None:
+        query = query.where(col(MailRow.at) < before)
+    if order is not None or organisation is not None:
+        query = query.join(ProcessRow, col(ProcessRow.id) == col(MailRow.process))
+    if order is not None:
+        query = query.where(col(ProcessRow.order_id) == order)
+    if organisation is not None:
+        query = query.where(
+            or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
+        )
+    return tuple(_mail(row) for row in await session.scalars(query))
+
+
+# What stands behind
+
+
+def _new_row(transition: Transition, index: int, notice: Notice, recipient: Recipient) -> dict[str, Any]:
+    name = f"{transition.process}/{transition.seq}/{index}/{recipient.key}"
+    return {
+        "id": str(uuid5(_NAMESPACE, name)),
+        "process": transition.process,
+        "seq": transition.seq,
+        "template": notice.template,
+        "group": RELEVANT_GROUP[notice.template],
+        "person": recipient.key,
+        "name": recipient.name,
+        "recipient": recipient.email,
+        "language": recipient.language,
+        "facts": notice.facts,
+        "why": recipient.why,
+        "action_links": recipient.action_links,
+        "at": transition.at,
+    }
+
+
+def _is_due(now: datetime) -> Any:
+    waited = or_(col(MailRow.next_attempt_at).is_(None), col(MailRow.next_attempt_at) <= now)
+    return (col(MailRow.status) == MailStatus.QUEUED) & waited
+
+
+async def _report(session: AsyncSession, key: str, **outcome: Any) -> None:
+    """Ends the attempt under way; what is final stays as it is."""
+    await session.execute(
+        update(MailRow)
+        .where(col(MailRow.id) == key, col(MailRow.status) == MailStatus.QUEUED)
+        .values(attempt_open_since=None, **outcome)
+    )
+
+
+def _mail(row: MailRow) -> Mail:
+    return Mail(**{field.name: getattr(row, field.name) for field in fields(Mail)})
