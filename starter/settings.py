@@ -1,0 +1,107 @@
+"""What every part outside a workflow is told by its environment, and the way to Temporal.
+
+Two sources, each with its owner: `COUNTERSIGN_*` variables are ours (`__` leads into a group, so
+`COUNTERSIGN_LOG__LEVEL`); where Temporal is and how to sign in there is Temporal's own configuration, the
+`TEMPORAL_*` variables or `temporal.toml` that its CLI uses as well (SPEC D11).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
+
+from domain import wire
+from storage.database import DEFAULT_URL
+
+PREFIX = "COUNTERSIGN_"
+GROUP = "__"
+TEMPORAL_ADDRESS = "localhost:7233"
+"""Where Temporal's own tools look when nobody says otherwise."""
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
+
+
+class LogFormat(StrEnum):
+    """One JSON object per line for machines, or aligned and coloured text for people."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogSettings(BaseModel):
+    """What is logged, and how it looks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: LogFormat = LogFormat.JSON
+
+
+def _at_least_a_minute(value: timedelta) -> timedelta:
+    if value < timedelta(minutes=1):
+        raise ValueError("must be a minute or more")
+    return value
+
+
+class Settings(BaseSettings):
+    """What the command line and the worker share; the worker's own are in `worker.py`.
+
+    Attributes:
+        database_url: SQLAlchemy URL of the SQLite file or the PostgreSQL database.
+        task_queue: Where workers look for work.
+        deployment_every: Time between two rounds of the automatic deployment.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=GROUP, frozen=True, extra="ignore"
+    )
+
+    database_url: str = Field(default=DEFAULT_URL, repr=False)
+    task_queue: str = wire.TASK_QUEUE
+    deployment_every: Annotated[timedelta, AfterValidator(_at_least_a_minute)] = timedelta(hours=4)
+    log: LogSettings = LogSettings()
+
+
+class Misconfigured(Exception):
+    """The environment does not fit; the message names every variable and what is wrong with it."""
+
+
+def load(kind: type[AnySettings]) -> AnySettings:
+    """Reads the environment.
+
+    Raises:
+        Misconfigured: A variable is missing or has a value that does not fit.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        faults = (f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors(include_url=False))
+        raise Misconfigured("\n".join(faults)) from None
+    except SettingsError as error:
+        raise Misconfigured(f"{error}; it must be JSON") from None
+
+
+async def connect(runtime: Runtime | None = None) -> Client:
+    """Connects to Temporal as its own configuration says, by default to `localhost:7233`.
+
+    Args:
+        runtime: Where the SDK's core logs to; its default if None.
+
+    Raises:
+        RuntimeError: Temporal does not answer there, or the configuration cannot be read.
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", TEMPORAL_ADDRESS)
+    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + GROUP.join(str(part) for part in location).upper()
