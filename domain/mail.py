@@ -188,6 +188,7 @@ def parse_address(text: str, field: str = "email") -> str:
             allow_quoted_local=False,
             allow_domain_literal=False,
             allow_display_name=False,
+            strict=True,  # at most 64 characters before the @ (RFC 5321 4.5.3.1.1)
             check_deliverability=False,
         ).ascii_email
     except EmailNotValidError as error:

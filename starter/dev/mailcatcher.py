@@ -148,7 +148,7 @@ def _read(raw: bytes, sender: str, recipient: str) -> Caught:
 
 def _part(message: EmailMessage, subtype: str) -> str:
     part = message.get_body(preferencelist=(subtype,))
-    return str(part.get_content()) if part is not None else ""
+    return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
 
 
 def _file_name(caught: Caught) -> str:

@@ -24,9 +24,10 @@ SENDER = "noreply@countersign.example"
 class SmtpServer:
     """Speaks SMTP by a script.
 
-    `replies` replaces the reply to a verb, `hangs_up_at` cuts the connection instead of replying, and
-    `silent_at` never replies; `says_goodbye_at_body` closes its own direction and reads on. Verbs are upper case; GREETING, BODY (after 354, the mail unread) and DOT
-    (after the complete mail) stand for the places that have none.
+    `replies` replaces the reply to a verb, `hangs_up_at` cuts the connection instead of replying,
+    `silent_at` never replies; `says_goodbye_at_body` closes its own direction and reads on. Verbs are
+    upper case; GREETING, BODY (after 354, the mail unread) and DOT (after the complete mail) stand for
+    the places that have none.
     """
 
     def __init__(self) -> None:

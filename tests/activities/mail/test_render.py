@@ -1,0 +1,251 @@
+"""Every template, in every language, for every kind of reader."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html.parser import HTMLParser
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.mail.render import Rendered, render
+from domain.base import Language
+from domain.mail import ASKED, MailFacts, RecordFact, Template, Why
+
+EVERY_MAIL = list(product(Template, Language, Why))
+ACTING = list(product(ASKED, Language))
+
+
+class _Reader(HTMLParser):
+    """What a reader of the HTML sees, what it links to, and whether its elements nest properly."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.links: list[str | None] = []
+        self.tags: set[str] = set()
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+        self.text = " ".join(" ".join(self.seen).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+        if tag not in {"meta", "br"}:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style":
+            self.seen.append(data)
+
+
+def values_of(facts: MailFacts) -> list[str]:
+    """What has to be readable in every mail that carries these facts."""
+    plain = [facts.order, str(facts.line), facts.process, facts.organisation, facts.offer, facts.domain]
+    plain += [facts.domain_display, facts.requested_by, facts.decided_by, facts.stage, facts.waiting_for]
+    for record in facts.records:
+        plain += [record.owner, record.relative_owner, record.rrtype, record.value, record.purpose]
+        plain += [record.found, record.hint]
+    for finding in facts.findings:
+        plain += [finding.code, finding.field, finding.message]
+    return [value for value in [*plain, *facts.details, *(facts.reason or "").split("\n")] if value]
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(("template", "language", "why"), EVERY_MAIL)
+def test_every_mail_says_every_fact_in_text_and_html(
+    template: Template, language: Language, why: Why, full_facts: MailFacts
+) -> None:
+    mail = render(template, language, full_facts, why, action_links=True)
+    html = _Reader(mail.html)
+    for value in values_of(full_facts):
+        assert flat(value) in flat(mail.text)
+        assert flat(value) in html.text
+    for record in full_facts.records:
+        assert any(line.endswith(f": {record.value}") for line in mail.text.splitlines())
+    assert f'<html lang="{language}">' in mail.html
+
+
+@pytest.mark.parametrize(("template", "language", "why"), EVERY_MAIL)
+def test_every_mail_reads_well_without_any_fact(template: Template, language: Language, why: Why) -> None:
+    mail = render(template, language, MailFacts(), why, action_links=True)
+    assert_presentable(mail)
+
+
+@pytest.mark.parametrize(("template", "language", "why"), EVERY_MAIL)
+def test_text_and_html_say_the_same_words(
+    template: Template, language: Language, why: Why, full_facts: MailFacts
+) -> None:
+    for facts in (MailFacts(), full_facts):
+        mail = render(template, language, facts, why, action_links=True)
+        # The HTML numbers its findings by itself, and marks quotes and list items by their looks.
+        markup = re.compile(r"^(> ?|- |-- ?$|\d+\. )", re.MULTILINE)
+        assert sorted(words(markup.sub("", mail.text))) == sorted(words(_Reader(body(mail.html)).text))
+
+
+def words(text: str) -> list[str]:
+    return [word for word in text.replace(":", " ").split() if not re.fullmatch(r"\d\.", word)]
+
+
+def body(html: str) -> str:
+    return html[html.index("<main>") : html.index("</body>")]
+
+
+def assert_presentable(mail: Rendered) -> None:
+    _Reader(mail.html)
+    assert 0 < len(mail.subject) <= 200
+    assert mail.subject.isprintable()
+    assert "None" not in mail.subject + mail.text + mail.html
+    assert "\n\n\n" not in mail.text
+    assert all(len(line) <= 72 for line in mail.text.splitlines())
+    assert " ," not in mail.text
+    assert "()" not in mail.text
+
+
+@pytest.mark.parametrize(("template", "language", "why"), EVERY_MAIL)
+def test_an_address_that_only_reads_along_gets_neither_link_nor_command(
+    template: Template, language: Language, why: Why, full_facts: MailFacts
+) -> None:
+    mail = render(template, language, full_facts, why, action_links=False)
+    for part in (mail.text, mail.html):
+        assert "portal.example" not in part
+        assert "countersign approve" not in part
+        assert "://" not in part
+    assert _Reader(mail.html).links == []
+
+
+@pytest.mark.parametrize(("template", "language"), ACTING)
+def test_only_whoever_is_asked_gets_the_command(
+    template: Template, language: Language, full_facts: MailFacts
+) -> None:
+    for why in Why:
+        mail = render(template, language, full_facts, why, action_links=True)
+        assert ("countersign approve" in mail.text) == (why in ASKED[template])
+        assert ("countersign approve" in mail.html) == (why in ASKED[template])
+
+
+@pytest.mark.parametrize(("template", "language"), ACTING)
+def test_whoever_is_not_asked_is_told_so(
+    template: Template, language: Language, full_facts: MailFacts
+) -> None:
+    nothing = {Language.DE: "Sie müssen nichts tun.", Language.EN: "You do not need to do anything."}[
+        language
+    ]
+    please = {Language.DE: "Bitte", Language.EN: "Please"}[language]
+    facts = full_facts.model_copy(update={"reason": None})
+    for why in Why:
+        text = render(template, language, facts, why, action_links=True).text
+        assert (nothing in text) != (why in ASKED[template])
+        assert (please in text) == (why in ASKED[template])
+
+
+def test_times_are_written_out_in_utc(full_facts: MailFacts) -> None:
+    german = render(Template.APPROVAL_REQUESTED, Language.DE, full_facts, Why.APPROVER, action_links=True)
+    english = render(Template.APPROVAL_REQUESTED, Language.EN, full_facts, Why.APPROVER, action_links=True)
+    assert "Bis: Montag, 2. März 2026, 08:05 Uhr (UTC)" in german.text
+    assert "Until: Monday, 2 March 2026, 08:05 UTC" in english.text
+    closing = render(Template.CLOSURE_WARNING, Language.DE, full_facts, Why.REQUESTER, action_links=True)
+    assert "Bis: Freitag, 31. Dezember 2027, 23:59 Uhr (UTC)" in closing.text
+
+
+@pytest.mark.parametrize(
+    ("code", "german", "english"),
+    [
+        ("expire", "verfällt die Anfrage", "the request expires"),
+        ("approve", "gilt die Anfrage als genehmigt", "counts as approved"),
+        ("deny", "gilt die Anfrage als abgelehnt", "counts as denied"),
+    ],
+)
+def test_an_approval_says_what_happens_if_nobody_decides(code: str, german: str, english: str) -> None:
+    facts = MailFacts(what_then=code)
+    for language, sentence in ((Language.DE, german), (Language.EN, english)):
+        mail = render(Template.APPROVAL_REMINDER, language, facts, Why.APPROVER, action_links=True)
+        assert sentence in flat(mail.text)
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("verdict", ["PASS", "MISSING", "MISMATCH", "CONFLICT", "PARTIAL", "UNKNOWN"])
+def test_dns_verdicts_are_put_into_words(language: Language, verdict: str) -> None:
+    record = RecordFact(owner="x.example", relative_owner="@", rrtype="MX", value="v", verdict=verdict)
+    mail = render(
+        Template.OPEN_TASKS, language, MailFacts(records=(record,)), Why.REQUESTER, action_links=True
+    )
+    assert verdict not in mail.text
+
+
+def test_a_page_is_linked_but_nothing_else_is(full_facts: MailFacts) -> None:
+    mail = render(Template.PROVISIONED, Language.EN, full_facts, Why.REQUESTER, action_links=True)
+    assert _Reader(mail.html).links == [full_facts.url]
+    hostile = MailFacts(url="javascript:alert(1)")
+    assert (
+        _Reader(
+            render(Template.PROVISIONED, Language.EN, hostile, Why.REQUESTER, action_links=True).html
+        ).links
+        == []
+    )
+
+
+def test_a_hostile_name_is_escaped_in_html_and_literal_in_text() -> None:
+    facts = MailFacts(organisation='<img src=x onerror="a()">\r\nBcc: x@evil.example\0\x1b[31m\u202e')
+    mail = render(Template.ORDER_RECEIVED, Language.DE, facts, Why.REQUESTER, action_links=True)
+    assert "img" not in _Reader(mail.html).tags
+    assert '<img src=x onerror="a()">' in _Reader(mail.html).text
+    line = next(line for line in mail.text.splitlines() if line.startswith("Organisation: "))
+    assert '<img src=x onerror="a()">  Bcc: x@evil.example' in line
+    assert line.isprintable()
+
+
+def test_a_reason_cannot_pass_for_our_own_words() -> None:
+    facts = MailFacts(reason="No.\n\nKind regards\n\n-- \nPage: https://evil.example")
+    mail = render(Template.APPROVAL_DENIED, Language.EN, facts, Why.REQUESTER, action_links=True)
+    assert [line for line in mail.text.splitlines() if "evil" in line] == ["> Page: https://evil.example"]
+    assert mail.text.splitlines().count("Kind regards") == 1
+
+
+def test_template_syntax_in_a_fact_stays_text() -> None:
+    facts = MailFacts(organisation="{{ 7 * 7 }}{% include 'x' %}")
+    mail = render(Template.ORDER_RECEIVED, Language.EN, facts, Why.REQUESTER, action_links=True)
+    assert "{{ 7 * 7 }}{% include 'x' %}" in mail.text
+
+
+def test_an_overlong_subject_is_cut_at_200_characters() -> None:
+    facts = MailFacts(order="4711", domain_display="x" * 400)
+    mail = render(Template.ORDER_RECEIVED, Language.EN, facts, Why.REQUESTER, action_links=True)
+    assert len(mail.subject) == 200
+    assert mail.subject.endswith("…")
+
+
+def test_a_reader_without_a_known_reason_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="curiosity"):
+        render(Template.FAILED, Language.EN, MailFacts(), "curiosity", action_links=True)
+
+
+@given(
+    text=st.text(max_size=120),
+    template=st.sampled_from(Template),
+    language=st.sampled_from(Language),
+)
+def test_no_text_breaks_a_mail(text: str, template: Template, language: Language) -> None:
+    record = RecordFact(owner=text, relative_owner=text, rrtype=text, value=text, verdict=text, found=text)
+    facts = MailFacts(
+        order=text, organisation=text, domain=text, reason=text, what_then=text, records=(record,), url=text
+    )
+    mail = render(template, language, facts, Why.REQUESTER, action_links=True)
+    assert not {unicodedata.category(char) for char in mail.subject} & {"Cc", "Cs", "Zl", "Zp"}
+    assert "\r" not in mail.text + mail.html
+    assert "\0" not in mail.text + mail.html
+    mail.text.encode()
+    mail.html.encode()
+    _Reader(mail.html)

@@ -1,0 +1,146 @@
+"""Addresses, groups and the retry plan."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import Code, Refusal
+from domain.mail import (
+    ASKED,
+    GIVE_UP_AFTER,
+    RELEVANT_GROUP,
+    FailureKind,
+    MailFacts,
+    Template,
+    Why,
+    parse_address,
+    retry_delay,
+)
+
+RETRIED = (FailureKind.CONNECTION, FailureKind.TEMPORARY, FailureKind.UNKNOWN_AFTER_DOT)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("anna@customer.example", "anna@customer.example"),
+        ("Anna.B+orders@Customer.Example", "Anna.B+orders@customer.example"),
+        ("anna@bücher.example", "anna@xn--bcher-kva.example"),
+        ("anna@straße.example", "anna@xn--strae-oqa.example"),
+        ("anna@xn--bcher-kva.example", "anna@xn--bcher-kva.example"),
+        ("a" * 64 + "@" + "b" * 60 + ".example", "a" * 64 + "@" + "b" * 60 + ".example"),
+    ],
+)
+def test_a_plain_address_comes_back_as_smtp_carries_it(text: str, address: str) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "anna",
+        "anna@",
+        "@customer.example",
+        "Anna <anna@customer.example>",
+        "<anna@customer.example>",
+        "anna@customer.example, eve@evil.example",
+        "anna@customer.example;eve@evil.example",
+        "anna@customer.example eve@evil.example",
+        "anna@customer.example\r\nBcc: eve@evil.example",
+        "anna@customer.example\n",
+        "anna\0@customer.example",
+        "anna\x85@customer.example",
+        "anna\u202e@customer.example",
+        "anna\u2028@customer.example",
+        "anna\ud800@customer.example",
+        '"anna anna"@customer.example',
+        "anna@[127.0.0.1]",
+        "anna@localhost",
+        "anna@-customer.example",
+        "anna..b@customer.example",
+        "=?utf-8?q?a=0D=0ABcc:_eve?=@customer.example",
+        "a" * 65 + "@customer.example",
+        "aaa@" + ".".join(["b" * 60] * 4) + ".example",
+        "a" * 312 + "@x.ample",
+        "ü" * 20 + "@customer.example",
+    ],
+)
+def test_anything_but_one_plain_address_is_refused_by_name_of_the_field(text: str) -> None:
+    with pytest.raises(Refusal, match=r"^contact\.email: ") as refused:
+        parse_address(text, field="contact.email")
+    assert refused.value.code is Code.INVALID_INPUT
+    assert refused.value.message.isprintable()
+    assert len(refused.value.message) < 500
+
+
+def test_a_local_part_that_needs_smtputf8_is_refused_with_the_reason() -> None:
+    with pytest.raises(Refusal, match="before the @-sign"):
+        parse_address("jürg@customer.example")
+
+
+def test_the_a_label_counts_for_the_length_too() -> None:
+    with pytest.raises(Refusal):
+        parse_address("a@" + ".".join(["ü" * 30] * 6) + ".example")
+
+
+@given(st.text(max_size=400) | st.emails() | st.lists(st.emails(), min_size=2).map(", ".join))
+def test_whatever_passes_is_one_address_of_harmless_characters(text: str) -> None:
+    try:
+        address = parse_address(text)
+    except Refusal:
+        return
+    assert address.isascii()
+    assert address.isprintable()
+    assert address.count("@") == 1
+    assert not set(address) & set(' ,;:<>()[]"\\')
+    assert len(address) <= 254
+    assert parse_address(address) == address
+
+
+def test_every_template_has_a_group_and_mails_only_ask_those_who_can_act() -> None:
+    assert set(RELEVANT_GROUP) == set(Template)
+    assert all(Why.WORKFLOW_MAILS not in asked for asked in ASKED.values())
+
+
+def test_facts_of_a_newer_build_still_decode() -> None:
+    assert MailFacts.model_validate({"order": "4711", "colour": "blue"}) == MailFacts(order="4711")
+
+
+def test_nothing_sent_is_retried_from_30_seconds_doubling_up_to_half_an_hour() -> None:
+    delays = [retry_delay(FailureKind.CONNECTION, attempt) for attempt in range(1, 9)]
+    assert delays == [timedelta(seconds=s) for s in (30, 60, 120, 240, 480, 960, 1800, 1800)]
+
+
+@pytest.mark.parametrize("kind", [FailureKind.TEMPORARY, FailureKind.UNKNOWN_AFTER_DOT])
+def test_a_server_that_asked_to_wait_gets_five_minutes_up_to_an_hour(kind: FailureKind) -> None:
+    delays = [retry_delay(kind, attempt) for attempt in range(1, 7)]
+    assert delays == [timedelta(minutes=m) for m in (5, 10, 20, 40, 60, 60)]
+
+
+@pytest.mark.parametrize("kind", [FailureKind.RECIPIENT_REJECTED, FailureKind.REJECTED])
+def test_a_final_no_is_not_retried(kind: FailureKind) -> None:
+    assert retry_delay(kind, 1) is None
+
+
+@pytest.mark.parametrize("kind", RETRIED)
+def test_a_mail_is_given_up_within_48_hours_of_waiting_and_not_long_before(kind: FailureKind) -> None:
+    waited, attempt = timedelta(), 1
+    while (delay := retry_delay(kind, attempt)) is not None:
+        waited += delay
+        attempt += 1
+    assert GIVE_UP_AFTER - timedelta(hours=1) < waited <= GIVE_UP_AFTER
+
+
+@given(st.sampled_from(FailureKind), st.integers(min_value=1, max_value=5_000))
+def test_once_given_up_a_mail_stays_given_up(kind: FailureKind, attempt: int) -> None:
+    if retry_delay(kind, attempt) is None:
+        assert retry_delay(kind, attempt + 1) is None
+
+
+def test_only_a_lost_answer_can_make_a_duplicate() -> None:
+    assert [kind for kind in FailureKind if kind.maybe_duplicate] == [FailureKind.UNKNOWN_AFTER_DOT]
