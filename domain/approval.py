@@ -7,85 +7,10 @@ This is the one place that answers "who may approve". It knows nothing of Tempor
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
-from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.decisions import ApprovalStatus, Approver, Decide, DecisionRecorded, Verdict, Vote
 from domain.definitions import ApprovalDefinition, Combine, OnDeadline, OnNobody, Stage
 from domain.errors import Code, Refusal
-
-
-class ApprovalStatus(StrEnum):
-    """The status words of SPEC 4.2; only PENDING is open."""
-
-    PENDING = "PENDING"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-    WITHDRAWN = "WITHDRAWN"
-    EXPIRED = "EXPIRED"
-    FAILED = "FAILED"
-
-
-class Verdict(StrEnum):
-    """What one person says."""
-
-    APPROVE = "approve"
-    DENY = "deny"
-
-
-class Decide(Command):
-    """A decision on one stage of one process.
-
-    Attributes:
-        stage: The stage that is meant; a decision never hits another one.
-        round: The stage's opening that is meant, counted from 1.
-        actor: Who decides.
-        received_at: When our starter received it; callers that use Temporal directly leave it out.
-        on_behalf_of: The person a service principal speaks for, for the audit.
-    """
-
-    stage: Key
-    verdict: Verdict
-    actor: Key
-    round: int = 1
-    reason: Text | None = None
-    received_at: UtcDatetime | None = None
-    on_behalf_of: Key | None = None
-
-
-class Withdraw(Command):
-    """The requester takes the request back before it is decided."""
-
-    actor: Key
-    reason: Text | None = None
-
-
-class Approver(Message):
-    """A seat in a stage's roster, recorded when the stage opens."""
-
-    key: Key
-    name: Name
-
-
-class Vote(Message):
-    """A decision that counts."""
-
-    stage: Key
-    round: int
-    actor: Key
-    verdict: Verdict
-    reason: str | None
-    at: UtcDatetime
-
-
-class DecisionRecorded(Message):
-    """The answer to a decision: what was recorded, and where the approval stands since."""
-
-    stage: Key
-    round: int
-    actor: Key
-    verdict: Verdict
-    at: UtcDatetime
-    status: ApprovalStatus
 
 
 class Approval:

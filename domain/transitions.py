@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from domain.approval import ApprovalStatus, Approver, Verdict, Vote
 from domain.base import Key, Message, UtcDatetime
+from domain.decisions import ApprovalStatus, Approver, Verdict, Vote
 from domain.definitions import Approvers
 from domain.line import OpenTask, ServiceStatus
 from domain.mail import MailFacts, Template

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.approval import Approval, Approver
+from domain.approval import Approval
+from domain.decisions import Approver
 from domain.definitions import Combine, OnDeadline
 from domain.transitions import OpenApproval, ProcessView
 

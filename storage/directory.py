@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.approval import Approver
 from domain.base import Language
+from domain.decisions import Approver
 from domain.definitions import Approvers
 from domain.errors import Code, Refusal
 from domain.mail import Why, parse_address

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from temporalio import workflow
 
 from domain import wire
-from domain.approval import Approval, ApprovalStatus, Decide, DecisionRecorded, Verdict, Withdraw
+from domain.approval import Approval
+from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict, Withdraw
 from domain.errors import Code, Refusal
 from domain.mail import Template
 from domain.organisations import Parties, Permission

@@ -9,7 +9,8 @@ from typing import Any
 from temporalio import workflow
 
 from domain import wire
-from domain.approval import Approval, ApprovalStatus
+from domain.approval import Approval
+from domain.decisions import ApprovalStatus
 from domain.errors import Refusal
 from domain.line import LineState
 from domain.line_view import line_view

@@ -11,7 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 
-from domain.approval import Vote
+from domain.decisions import Vote
 from domain.errors import Refusal
 from domain.mail import MailFacts
 from domain.transitions import (

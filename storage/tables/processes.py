@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from domain.approval import ApprovalStatus, Approver, Verdict
+from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.transitions import ProcessKind, ProcessView
 from storage.tables.columns import PlainText, Row, UtcDateTime, document, word
 

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from domain import wire
-from domain.approval import Decide, DecisionRecorded, Verdict
+from domain.decisions import Decide, DecisionRecorded, Verdict
 from domain.orders import Line, LineCommand, Order, OrderContext
 from starter.dev.temporal import VirtualTime
 from tests.workflows.world import World, context, start_line

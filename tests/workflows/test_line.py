@@ -9,8 +9,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from domain import wire
-from domain.approval import Verdict
 from domain.checks import Claim, Finding
+from domain.decisions import Verdict
 from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.line import LineState, ServiceStatus
 from domain.mail import RecordFact, Template

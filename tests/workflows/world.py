@@ -17,8 +17,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
 
 from domain import wire
-from domain.approval import Approver
 from domain.checks import CheckOrder, CheckReport, Claim, Finding, RecordsSeen, WatchRecords
+from domain.decisions import Approver
 from domain.definitions import ApprovalDefinition, Approvers, Stage, content_hash
 from domain.dns.names import DomainName
 from domain.dns.polling import poll_delay

@@ -1,0 +1,81 @@
+"""What is said about an approval: decisions as they come in, votes as they count, and the words for both (SPEC 4.2, 4.3)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+
+
+class ApprovalStatus(StrEnum):
+    """The status words of SPEC 4.2; only PENDING is open."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+    FAILED = "FAILED"
+
+
+class Verdict(StrEnum):
+    """What one person says."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class Decide(Command):
+    """A decision on one stage of one process.
+
+    Attributes:
+        stage: The stage that is meant; a decision never hits another one.
+        round: The stage's opening that is meant, counted from 1.
+        actor: Who decides.
+        received_at: When our starter received it; callers that use Temporal directly leave it out.
+        on_behalf_of: The person a service principal speaks for, for the audit.
+    """
+
+    stage: Key
+    verdict: Verdict
+    actor: Key
+    round: int = 1
+    reason: Text | None = None
+    received_at: UtcDatetime | None = None
+    on_behalf_of: Key | None = None
+
+
+class Withdraw(Command):
+    """The requester takes the request back before it is decided."""
+
+    actor: Key
+    reason: Text | None = None
+
+
+class Approver(Message):
+    """A seat in a stage's roster, recorded when the stage opens."""
+
+    key: Key
+    name: Name
+
+
+class Vote(Message):
+    """A decision that counts."""
+
+    stage: Key
+    round: int
+    actor: Key
+    verdict: Verdict
+    reason: str | None
+    at: UtcDatetime
+
+
+class DecisionRecorded(Message):
+    """The answer to a decision: what was recorded, and where the approval stood then."""
+
+    stage: Key
+    round: int
+    actor: Key
+    verdict: Verdict
+    at: UtcDatetime
+    status: ApprovalStatus
