@@ -141,6 +141,20 @@ async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: d
     return _mail(row) if row else None
 
 
+async def reopen_attempts(session: AsyncSession) -> int:
+    """Makes every mail due whose attempt never reported back, and returns how many there were.
+
+    For a relay that begins: there is only one at a time, so the one that began those attempts is dead.
+    """
+    reopened = await session.scalars(
+        update(MailRow)
+        .where(col(MailRow.status) == MailStatus.QUEUED, col(MailRow.attempt_open_since).is_not(None))
+        .values(next_attempt_at=None)
+        .returning(col(MailRow.id))
+    )
+    return len(reopened.all())
+
+
 async def save_raw(session: AsyncSession, key: str, raw: bytes) -> bytes:
     """Keeps the composed message and returns the one to send: the first that was kept."""
     await session.execute(

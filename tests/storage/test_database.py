@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from domain.checks import CheckReport
 from storage.database import Database
-from storage.tables import SubmissionRow
-from storage.tables.evidence import CheckReportRow
+from storage.tables import CheckReportRow, SubmissionRow
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123456, tzinfo=UTC)
+REPORT = CheckReport(id="r", at=AT)
 
 
 def submission(key: str) -> SubmissionRow:
@@ -59,7 +60,7 @@ async def test_a_reading_session_cannot_write(database: Database) -> None:
 async def test_times_come_back_in_utc_whatever_zone_they_came_from(database: Database) -> None:
     zurich = AT.astimezone(timezone(timedelta(hours=2)))
     async with database.session() as session:
-        session.add(CheckReportRow(id="r", process="order-a", at=zurich, verdict="clean", body={}))
+        session.add(CheckReportRow(id="r", process="order-a", at=zurich, verdict="clean", body=REPORT))
     async with database.reading() as session:
         read = await session.scalar(select(CheckReportRow.at).where(CheckReportRow.at == zurich))
     assert read == AT
@@ -69,7 +70,9 @@ async def test_times_come_back_in_utc_whatever_zone_they_came_from(database: Dat
 async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
     async def write() -> None:
         async with database.session() as session:
-            session.add(CheckReportRow(id="r", process="p", at=AT.replace(tzinfo=None), verdict="v", body={}))
+            session.add(
+                CheckReportRow(id="r", process="p", at=AT.replace(tzinfo=None), verdict="v", body=REPORT)
+            )
 
     with pytest.raises(StatementError, match="has no time zone"):
         await write()

@@ -1,0 +1,118 @@
+"""Announcements: writes what a process says of itself, and to whom it has something to say (SPEC D6)."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from domain import wire
+from domain.decisions import Approver
+from domain.errors import Code
+from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
+from storage import directory, inventory, mails, projection
+from storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Notices:
+    """Takes announcements.
+
+    Args:
+        database: Where projection, audit, inventory and outbox are; all of it in one transaction.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name=wire.ANNOUNCE)
+    async def announce(self, announcement: Announcement) -> Announced:
+        """Writes the transitions in order and answers what the process wants to know.
+
+        Hearing an announcement again, late or out of order changes nothing, and the first answer stands.
+        If the actor of the last transition may not decide any more, that transition is written as refused
+        and nothing follows from it; what was noted before it stands.
+        """
+        async with self._database.session() as session:
+            announced, queued = await _write(session, announcement)
+        last = announcement.transitions[-1]
+        log.info(
+            "announced",
+            process=last.process,
+            seq=last.seq,
+            action=last.action,
+            state=last.to_state,
+            authorised=announced.authorised,
+            mails=queued,
+        )
+        return announced
+
+
+async def _write(session: AsyncSession, announcement: Announcement) -> tuple[Announced, int]:
+    """Writes everything; returns the answer and how many mails were queued."""
+    steps, wish = announcement.transitions, announcement.authorise
+    if wish is not None and not await _may_decide(session, wish, steps[-1]):
+        _, queued = await _tell(session, steps[:-1], None)
+        await projection.record(session, [_refused(steps[-1])])
+        return Announced(authorised=False), queued
+    roster, queued = await _tell(session, steps, announcement.seat)
+    return Announced(roster=roster), queued
+
+
+async def _may_decide(session: AsyncSession, wish: Authorise, decision: Transition) -> bool:
+    """Whether the actor may decide now, or the answer given before (SPEC 4.3)."""
+    await projection.lock(session, decision.process)
+    before = await projection.was_accepted(session, decision.process, decision.seq)
+    if before is not None:
+        return before
+    entitled = await directory.approvers(session, wish.approvers, wish.parties)
+    return wish.actor in {approver.key for approver in entitled}
+
+
+def _refused(decision: Transition) -> Transition:
+    return decision.model_copy(
+        update={"accepted": False, "code": Code.NOT_PERMITTED, "to_state": decision.from_state}
+    )
+
+
+async def _tell(
+    session: AsyncSession, steps: tuple[Transition, ...], seat: SeatRoster | None
+) -> tuple[tuple[Approver, ...] | None, int]:
+    """Writes transitions and what follows from the new ones; returns the roster, if asked, and the mails."""
+    if not steps:
+        return None, 0
+    view = await projection.advance(session, steps)
+    new = await projection.record(session, steps)
+    roster = await _seated(session, seat, steps[-1]) if seat else None
+    if new:
+        await projection.update_approvals(session, view, new, roster)
+    queued = 0
+    for step in new:
+        await _change_inventory(session, step)
+        queued += await _queue_mails(session, step, roster)
+    return roster, queued
+
+
+async def _seated(session: AsyncSession, seat: SeatRoster, opening: Transition) -> tuple[Approver, ...]:
+    """The roster of the stage that opens: the recorded one, or the directory's answer now."""
+    stage = opening.view.approval
+    recorded = await projection.roster(session, opening.process, stage) if stage else None
+    return await directory.approvers(session, seat.approvers, seat.parties) if recorded is None else recorded
+
+
+async def _change_inventory(session: AsyncSession, step: Transition) -> None:
+    await inventory.record_services(session, step.services, step.process, step.seq, step.at)
+    if step.release_claim and step.view.domain is not None:
+        await inventory.release_claim(session, step.view.domain, step.view.parties.customer)
+
+
+async def _queue_mails(session: AsyncSession, step: Transition, seated: tuple[Approver, ...] | None) -> int:
+    if not step.notices:
+        return 0
+    stage = step.view.approval
+    roster = stage.roster if stage is not None and stage.roster is not None else seated or ()
+    letters = [
+        (notice, await directory.recipients(session, notice.audience, roster)) for notice in step.notices
+    ]
+    return await mails.queue(session, step, letters)

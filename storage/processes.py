@@ -1,0 +1,301 @@
+"""Reading the projection: lists, inboxes, timelines, and who decided what (SPEC 4.7, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.decisions import ApprovalStatus, Approver, Verdict
+from domain.errors import Code, Refusal
+from domain.transitions import ProcessKind, ProcessView, RecordedVote
+from storage.tables import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEntry:
+    """A process in a list; `seq` is its last transition, at `updated_at`."""
+
+    id: str
+    seq: int
+    started_at: datetime
+    updated_at: datetime
+    view: ProcessView
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One step of a process or one refused command, as the audit has it.
+
+    Attributes:
+        from_state: State before.
+        to_state: State after; the same for a command that changed none.
+        accepted: False for a refused command, then with its `code`.
+        definition: The approval definition in force, as `name@version`.
+    """
+
+    process: str
+    seq: int
+    at: datetime
+    action: str
+    from_state: str
+    to_state: str
+    actor: str
+    on_behalf_of: str | None
+    reason: str | None
+    accepted: bool
+    code: str | None
+    definition: str | None
+    data: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Somebody asked to decide a stage, and what they said."""
+
+    person: str
+    verdict: Verdict | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """One stage of a process's approval with everybody who was asked.
+
+    Attributes:
+        is_open: Whether it can be decided now.
+        roster: Who was asked, as recorded when the stage opened; None if that is not known yet.
+    """
+
+    process: str
+    stage: str
+    stage_title: str
+    round: int
+    status: ApprovalStatus
+    is_open: bool
+    definition: str
+    opened_at: datetime
+    deadline: datetime | None
+    roster: tuple[Approver, ...] | None
+    seats: tuple[Seat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """A stage in which a person has a seat.
+
+    Attributes:
+        pending: Whether this person can decide it now.
+        verdict: What the person said.
+        view: The process it is about.
+    """
+
+    process: str
+    stage: str
+    stage_title: str
+    round: int
+    pending: bool
+    verdict: Verdict | None
+    decided_at: datetime | None
+    status: ApprovalStatus
+    opened_at: datetime
+    deadline: datetime | None
+    view: ProcessView
+
+
+async def get_process(session: AsyncSession, process: str) -> ProcessEntry:
+    """A process by its workflow id.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    row = await session.get(ProcessRow, process)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"process: there is no {process}")
+    return _process(row)
+
+
+async def get_view(session: AsyncSession, process: str) -> ProcessView:
+    """Where a process stands.
+
+    Raises:
+        Refusal: NOT_FOUND.
+    """
+    return (await get_process(session, process)).view
+
+
+async def list_processes(
+    session: AsyncSession,
+    *,
+    kind: ProcessKind | None = None,
+    state: str | None = None,
+    order: str | None = None,
+    organisation: str | None = None,
+    requested_by: str | None = None,
+    domain: str | None = None,
+    ended: bool | None = None,
+    before: datetime | None = None,
+    limit: int = 100,
+) -> tuple[ProcessEntry, ...]:
+    """Processes, the last changed first, narrowed by whatever is given.
+
+    Args:
+        session: Where to look.
+        kind: Of this kind.
+        state: In this state.
+        order: Of this order: the order itself and its lines.
+        organisation: In which this organisation is partner or customer.
+        requested_by: Asked for by this person.
+        domain: For this domain (its key).
+        ended: Only those that have ended, or only those that have not.
+        before: Last changed before this.
+        limit: At most so many.
+    """
+    query = select(ProcessRow).order_by(col(ProcessRow.updated_at).desc(), col(ProcessRow.id)).limit(limit)
+    wanted = {
+        ProcessRow.kind: kind,
+        ProcessRow.state: state,
+        ProcessRow.order_id: order,
+        ProcessRow.requested_by: requested_by,
+        ProcessRow.domain: domain,
+        ProcessRow.ended: ended,
+    }
+    query = query.where(*(col(column) == value for column, value in wanted.items() if value is not None))
+    if organisation is not None:
+        query = query.where(
+            or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
+        )
+    if before is not None:
+        query = query.where(col(ProcessRow.updated_at) < before)
+    return tuple(_process(row) for row in await session.scalars(query))
+
+
+async def timeline(
+    session: AsyncSession, *, process: str | None = None, order: str | None = None
+) -> tuple[TimelineEntry, ...]:
+    """Everything that happened, oldest first, in a process or in all processes of an order."""
+    query = select(TransitionRow).order_by(
+        col(TransitionRow.at), col(TransitionRow.process), col(TransitionRow.seq)
+    )
+    if process is not None:
+        query = query.where(col(TransitionRow.process) == process)
+    if order is not None:
+        query = query.where(col(TransitionRow.order_id) == order)
+    return tuple(
+        TimelineEntry(**row.model_dump(exclude={"order_id"})) for row in await session.scalars(query)
+    )
+
+
+# Approvals
+
+
+async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[InboxEntry, ...]:
+    """What a person is asked to decide, the nearest deadline first, and then what they were asked before."""
+    rows = await session.execute(
+        select(ApprovalSeatRow, ApprovalRow, ProcessRow)
+        .join(
+            ApprovalRow,
+            (col(ApprovalRow.process) == col(ApprovalSeatRow.process))
+            & (col(ApprovalRow.stage) == col(ApprovalSeatRow.stage))
+            & (col(ApprovalRow.round) == col(ApprovalSeatRow.round)),
+        )
+        .join(ProcessRow, col(ProcessRow.id) == col(ApprovalSeatRow.process))
+        .where(col(ApprovalSeatRow.person) == person)
+        .order_by(
+            col(ApprovalSeatRow.pending).desc(),
+            col(ApprovalSeatRow.decided_at).desc().nulls_last(),
+            col(ApprovalRow.deadline),
+            col(ApprovalSeatRow.process),
+        )
+        .limit(limit)
+    )
+    return tuple(
+        InboxEntry(
+            process=seat.process,
+            stage=seat.stage,
+            stage_title=stage.stage_title,
+            round=seat.round,
+            pending=seat.pending,
+            verdict=seat.verdict,
+            decided_at=seat.decided_at,
+            status=stage.status,
+            opened_at=stage.opened_at,
+            deadline=stage.deadline,
+            view=process.view,
+        )
+        for seat, stage, process in rows.tuples()
+    )
+
+
+async def approvals_of(session: AsyncSession, process: str) -> tuple[StageEntry, ...]:
+    """Every stage a process has opened, in order, with who was asked and who said what."""
+    query = select(ApprovalRow).where(col(ApprovalRow.process) == process).order_by(col(ApprovalRow.seq))
+    return await _stages(session, (await session.scalars(query)).all())
+
+
+async def open_approvals(
+    session: AsyncSession, organisation: str | None = None, limit: int = 100
+) -> tuple[StageEntry, ...]:
+    """Every stage that waits for a decision, the nearest deadline first.
+
+    Args:
+        session: Where to look.
+        organisation: Only where this organisation is partner or customer.
+        limit: At most so many.
+    """
+    query = (
+        select(ApprovalRow)
+        .where(col(ApprovalRow.is_open))
+        .order_by(col(ApprovalRow.deadline), col(ApprovalRow.process))
+        .limit(limit)
+    )
+    if organisation is not None:
+        query = query.join(ProcessRow, col(ProcessRow.id) == col(ApprovalRow.process)).where(
+            or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
+        )
+    return await _stages(session, (await session.scalars(query)).all())
+
+
+async def recorded_vote(
+    session: AsyncSession, process: str, stage: str, round_: int, actor: str
+) -> RecordedVote | None:
+    """The vote somebody cast, to answer them after the process has ended; None if they cast none."""
+    row = await session.get(ApprovalSeatRow, (process, stage, round_, actor))
+    if row is None or row.verdict is None or row.decided_at is None:
+        return None
+    return RecordedVote(
+        process=process, stage=stage, round=round_, actor=actor, verdict=row.verdict, at=row.decided_at
+    )
+
+
+# What stands behind
+
+
+async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[StageEntry, ...]:
+    """The stages with their seats, which are read in one go."""
+    seats: dict[tuple[str, str, int], list[Seat]] = {}
+    for row in await session.scalars(
+        select(ApprovalSeatRow)
+        .where(col(ApprovalSeatRow.process).in_({row.process for row in rows}))
+        .order_by(col(ApprovalSeatRow.person))
+    ):
+        seat = Seat(person=row.person, verdict=row.verdict, decided_at=row.decided_at)
+        seats.setdefault((row.process, row.stage, row.round), []).append(seat)
+    return tuple(
+        StageEntry(
+            **row.model_dump(exclude={"seq", "roster", "roster_seq"}),
+            roster=row.roster,
+            seats=tuple(seats.get((row.process, row.stage, row.round), ())),
+        )
+        for row in rows
+    )
+
+
+def _process(row: ProcessRow) -> ProcessEntry:
+    return ProcessEntry(
+        id=row.id, seq=row.seq, started_at=row.started_at, updated_at=row.updated_at, view=row.view
+    )
