@@ -7,11 +7,13 @@ Two sources, each with its owner: `COUNTERSIGN_*` variables are ours (`__` leads
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -83,10 +85,10 @@ def load(kind: type[AnySettings]) -> AnySettings:
     try:
         return kind()
     except ValidationError as error:
-        faults = (f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors(include_url=False))
-        raise Misconfigured("\n".join(faults)) from None
+        raise Misconfigured("\n".join(_fault(each) for each in error.errors())) from None
     except SettingsError as error:
-        raise Misconfigured(f"{error}; it must be JSON") from None
+        group = re.search(r'field "(\w+)"', str(error))
+        raise Misconfigured(f"{_variable((group[1],))}: must be JSON" if group else str(error)) from None
 
 
 async def connect(runtime: Runtime | None = None) -> Client:
@@ -103,5 +105,9 @@ async def connect(runtime: Runtime | None = None) -> Client:
     return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
 
 
+def _fault(error: ErrorDetails) -> str:
+    return f"{_variable(error['loc'])}: {error['msg'].removeprefix('Value error, ')}"
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
-    return PREFIX + GROUP.join(str(part) for part in location).upper()
+    return PREFIX + (GROUP.join(str(part) for part in location).upper() or "*")

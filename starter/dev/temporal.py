@@ -5,7 +5,6 @@ The server is the real one: `temporal server start-dev`, which comes with the `d
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import socket
 import sys
@@ -21,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from domain import wire
+from starter.dev.program import Program
 
 LOOPBACK = "127.0.0.1"
 STARTUP = 20
@@ -66,7 +66,6 @@ class TemporalServer:
     Attributes:
         port: Where the server answers.
         ui_port: Where the web interface answers, None if there is none.
-        log: What the server says.
 
     Args:
         folder: Where the database and the log are kept; made if it does not exist.
@@ -80,10 +79,9 @@ class TemporalServer:
     ) -> None:
         self.port = port or free_port()
         self.ui_port = ui_port
-        self.log = folder / "temporal.log"
         self._folder = folder
         self._log_level = log_level
-        self._process: asyncio.subprocess.Process | None = None
+        self._program = Program(f"the Temporal server at {self.address}", folder / "temporal.log")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -109,22 +107,8 @@ class TemporalServer:
             FileNotFoundError: There is no `temporal` on this machine.
             RuntimeError: The server ended, or does not answer; the message has its last words.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        program = temporal_program()
-        with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C reaches us alone, and we stop things in order.
-            self._process = await asyncio.create_subprocess_exec(
-                program, *self._arguments(), stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            async with asyncio.timeout(STARTUP):
-                await self._takes_work(self._process)
-        except (TimeoutError, RuntimeError) as error:
-            await self.stop()
-            last_words = self.log.read_text(errors="replace")[-2_000:].strip()
-            raise RuntimeError(
-                f"the Temporal server at {self.address} does not start: {last_words}"
-            ) from error
+        command = (temporal_program(), *self._arguments())
+        await self._program.start(*command, is_ready=self._takes_work, within=STARTUP)
 
     async def connect(self) -> Client:
         """A new connection to this server."""
@@ -132,19 +116,11 @@ class TemporalServer:
 
     async def stop(self) -> None:
         """Ends the server; does nothing if it has ended already."""
-        if self._process is None or self._process.returncode is not None:
-            return
-        self._process.terminate()
-        try:
-            await asyncio.wait_for(self._process.wait(), SHUTDOWN)
-        except TimeoutError:
-            await self.kill()
+        await self._program.stop(SHUTDOWN)
 
     async def kill(self) -> None:
         """Ends the server without a warning (SIGKILL), as a power cut would."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        await self._program.kill()
 
     def _arguments(self) -> Iterator[str]:
         yield from ("server", "start-dev", "--ip", LOOPBACK, "--port", str(self.port))
@@ -158,17 +134,14 @@ class TemporalServer:
         for setting in DYNAMIC_CONFIG:
             yield from ("--dynamic-config-value", setting)
 
-    async def _takes_work(self, process: asyncio.subprocess.Process) -> None:
-        while process.returncode is None:
-            try:
-                client = await Client.connect(self.address)
-                request = DescribeNamespaceRequest(namespace=client.namespace)
-                await client.workflow_service.describe_namespace(request)
-            except (RuntimeError, RPCError):
-                await asyncio.sleep(0.02)
-            else:
-                return
-        raise RuntimeError("it ended by itself")
+    async def _takes_work(self) -> bool:
+        try:
+            client = await Client.connect(self.address)
+            request = DescribeNamespaceRequest(namespace=client.namespace)
+            await client.workflow_service.describe_namespace(request)
+        except (RuntimeError, RPCError):
+            return False
+        return True
 
 
 def temporal_program() -> str:

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, RemoveSearchAttributesRequest
+from temporalio.client import Client, Schedule, ScheduleOverlapPolicy, WorkflowExecutionStatus
+
+from domain import wire
+from starter.dev.temporal import TemporalServer
+from starter.engine import ensure_engine
+
+
+@pytest.fixture
+async def new_cluster(tmp_path: Path) -> AsyncIterator[Client]:
+    """A server that knows nothing of us, not even our search attributes."""
+    async with TemporalServer(tmp_path) as server:
+        client = await server.connect()
+        forget = RemoveSearchAttributesRequest(
+            namespace=client.namespace, search_attributes=wire.SEARCH_ATTRIBUTES
+        )
+        await client.operator_service.remove_search_attributes(forget)
+        yield client
+
+
+async def search_attributes(client: Client) -> set[str]:
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return set(known.custom_attributes)
+
+
+async def schedule(client: Client) -> Schedule:
+    return (await client.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE).describe()).schedule
+
+
+async def test_a_new_cluster_gets_everything_though_several_workers_see_to_it_at_once(
+    new_cluster: Client,
+) -> None:
+    assert not await search_attributes(new_cluster)
+    await asyncio.gather(*(ensure_engine(new_cluster) for _ in range(5)))
+    assert await search_attributes(new_cluster) == set(wire.SEARCH_ATTRIBUTES)
+    relay = await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()
+    assert (relay.workflow_type, relay.status) == (wire.RELAY_OUTBOX, WorkflowExecutionStatus.RUNNING)
+    deployment = await schedule(new_cluster)
+    assert deployment.spec.intervals[0].every == timedelta(hours=4)
+    assert deployment.policy.overlap is ScheduleOverlapPolicy.SKIP
+
+
+async def test_a_worker_that_starts_later_changes_nothing(new_cluster: Client) -> None:
+    await ensure_engine(new_cluster)
+    relay = await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()
+    await ensure_engine(new_cluster)
+    assert (await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()).run_id == relay.run_id
+
+
+async def test_a_relay_that_somebody_ended_is_started_again(new_cluster: Client) -> None:
+    await ensure_engine(new_cluster)
+    await new_cluster.get_workflow_handle(wire.RELAY_ID).terminate("by hand")
+    await ensure_engine(new_cluster)
+    relay = await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()
+    assert relay.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_another_interval_is_taken_over_and_a_paused_schedule_stays_paused(new_cluster: Client) -> None:
+    await ensure_engine(new_cluster)
+    await new_cluster.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE).pause(note="audit")
+    await ensure_engine(new_cluster, deployment_every=timedelta(hours=6))
+    deployment = await schedule(new_cluster)
+    assert deployment.spec.intervals[0].every == timedelta(hours=6)
+    assert (deployment.state.paused, deployment.state.note) == (True, "audit")

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from starter.dev.temporal import TemporalServer
+from starter.settings import LogFormat, Misconfigured, Settings, connect, load
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load(Settings)
+    assert settings.database_url == "sqlite+aiosqlite:///.countersign/countersign.db"
+    assert settings.task_queue == "countersign"
+    assert settings.deployment_every == timedelta(hours=4)
+
+
+def test_groups_are_set_field_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LOG__FORMAT", "console")
+    monkeypatch.setenv("COUNTERSIGN_DEPLOYMENT_EVERY", "PT6H")
+    settings = load(Settings)
+    assert settings.log.format is LogFormat.CONSOLE
+    assert settings.deployment_every == timedelta(hours=6)
+
+
+def test_every_variable_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LOG__LEVEL", "loud")
+    monkeypatch.setenv("COUNTERSIGN_LOG__COLOUR", "red")
+    monkeypatch.setenv("COUNTERSIGN_DEPLOYMENT_EVERY", "PT1S")
+    with pytest.raises(Misconfigured) as refused:
+        load(Settings)
+    lines = str(refused.value).splitlines()
+    names = {line.partition(":")[0] for line in lines}
+    assert names == {"COUNTERSIGN_LOG__LEVEL", "COUNTERSIGN_LOG__COLOUR", "COUNTERSIGN_DEPLOYMENT_EVERY"}
+    assert "COUNTERSIGN_DEPLOYMENT_EVERY: must be a minute or more" in lines
+
+
+def test_a_group_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LOG", "{")
+    with pytest.raises(Misconfigured, match="COUNTERSIGN_LOG: must be JSON"):
+        load(Settings)
+
+
+def test_the_database_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", "postgresql://countersign:secret@db/countersign")
+    assert "secret" not in repr(load(Settings))
+
+
+async def test_temporal_is_found_by_its_own_variables(
+    temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
+    client = await connect()
+    assert await client.service_client.check_health()
+
+
+async def test_temporal_is_found_by_its_own_file(
+    temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text(f'[profile.default]\naddress = "{temporal_server.address}"\n')
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
+    assert await (await connect()).service_client.check_health()
+
+
+async def test_an_absent_temporal_is_told_apart_from_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(RuntimeError, match="connect"):
+        await connect()
