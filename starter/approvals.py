@@ -1,0 +1,150 @@
+"""Deciding: approve and deny by the gate's own rules, and answers for who comes too late (SPEC 4, D5)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from domain import wire
+from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
+from domain.errors import Code, Refusal
+from domain.transitions import ProcessView, RecordedVote
+from starter.gateway import Gateway, NotRunning
+from storage import processes
+from storage.processes import InboxEntry, StageEntry
+
+
+class Approvals(Gateway):
+    """Decisions and inboxes; who may decide is the gate's business alone."""
+
+    async def inbox(self, person: str) -> tuple[InboxEntry, ...]:
+        """What a person is asked to decide, and then what they were asked before."""
+        async with self._reading() as session:
+            return await processes.inbox(session, person)
+
+    async def open_approvals(self, organisation: str | None = None) -> tuple[StageEntry, ...]:
+        """Every stage that waits for a decision, the nearest deadline first."""
+        async with self._reading() as session:
+            return await processes.open_approvals(session, organisation)
+
+    async def approve(
+        self,
+        process: str,
+        actor: str,
+        reason: str | None = None,
+        *,
+        stage: str | None = None,
+        round: int | None = None,  # noqa: A002 - the field's own name
+        request_id: str | None = None,
+    ) -> DecisionRecorded:
+        """Approves a stage.
+
+        Args:
+            process: The workflow id; it is what people approve (SPEC D4).
+            actor: Who decides.
+            reason: Why, for audit and mails.
+            stage: The stage that is meant, by default the one that is open.
+            round: Its opening that is meant, by default the present one.
+            request_id: The caller's idempotency key.
+
+        Raises:
+            Refusal: Any of the gate's, NOT_FOUND, PROCESS_ENDED or UNAVAILABLE.
+        """
+        open_stage = (stage, round or 1) if stage else await self._open_stage(process)
+        return await self._decide(process, Verdict.APPROVE, open_stage, actor, reason, request_id)
+
+    async def deny(
+        self,
+        process: str,
+        actor: str,
+        reason: str | None = None,
+        *,
+        stage: str | None = None,
+        round: int | None = None,  # noqa: A002
+        request_id: str | None = None,
+    ) -> DecisionRecorded:
+        """Denies a stage; otherwise like `approve`."""
+        open_stage = (stage, round or 1) if stage else await self._open_stage(process)
+        return await self._decide(process, Verdict.DENY, open_stage, actor, reason, request_id)
+
+    async def _decide(  # noqa: PLR0917 - private, and called from two places
+        self,
+        process: str,
+        verdict: Verdict,
+        stage: tuple[str, int],
+        actor: str,
+        reason: str | None,
+        request_id: str | None,
+    ) -> DecisionRecorded:
+        decision = Decide(
+            stage=stage[0],
+            round=stage[1],
+            verdict=verdict,
+            actor=actor,
+            reason=reason,
+            received_at=self._clock(),
+        )
+        try:
+            return await self._update(process, wire.DECIDE, decision, DecisionRecorded, request_id)
+        except NotRunning:
+            return await self._answer_late(process, decision)
+
+    async def _open_stage(self, process: str) -> tuple[str, int]:
+        """The stage that is open, or was last; the process itself is asked if the projection lags behind."""
+        view = await self._view(process)
+        if not view.ended and (view.approval is None or view.approval.status is not ApprovalStatus.PENDING):
+            with suppress(NotRunning):
+                view = await self._ask(process)
+        if view.approval is None:
+            raise Refusal(Code.NOT_PENDING, f"{process}: it waits for no approval; it is {view.state}")
+        return view.approval.stage, view.approval.round
+
+    async def _answer_late(self, process: str, decision: Decide) -> DecisionRecorded:
+        """Answers for a process that has ended as it would have itself (SPEC 11, Codes).
+
+        Raises:
+            Refusal: ALREADY_DECIDED, APPROVAL_EXPIRED, PROCESS_ENDED or NOT_FOUND.
+        """
+        view = await self._view(process)
+        if view.approval is None:
+            raise await self._has_ended(process)
+        async with self._reading() as session:
+            vote = await processes.recorded_vote(
+                session, process, decision.stage, decision.round, decision.actor
+            )
+            stages = await processes.approvals_of(session, process)
+        last = _last_voter(stages)
+        if vote is None or vote.verdict is not decision.verdict:
+            raise _too_late(process, view, last)
+        return DecisionRecorded(
+            stage=vote.stage,
+            round=vote.round,
+            actor=vote.actor,
+            verdict=vote.verdict,
+            at=vote.at,
+            status=_status_then(vote, view.approval.status, last),
+        )
+
+
+_FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
+
+
+def _status_then(vote: RecordedVote, final: ApprovalStatus, last_voter: str | None) -> ApprovalStatus:
+    """Where the approval stood once this vote was counted: the last one settled it, earlier ones did not."""
+    settled = vote.actor == last_voter and _FINAL.get(final) is vote.verdict
+    return final if settled else ApprovalStatus.PENDING
+
+
+def _last_voter(stages: tuple[StageEntry, ...]) -> str | None:
+    votes = [(seat.decided_at, seat.person) for stage in stages for seat in stage.seats if seat.decided_at]
+    return max(votes)[1] if votes else None
+
+
+def _too_late(process: str, view: ProcessView, last_voter: str | None) -> Refusal:
+    assert view.approval is not None
+    status = view.approval.status
+    if status is ApprovalStatus.EXPIRED:
+        return Refusal(Code.APPROVAL_EXPIRED, f"stage {view.approval.stage} of {process} expired undecided")
+    if status is ApprovalStatus.PENDING:
+        return Refusal(Code.PROCESS_ENDED, f"{process}: its run was ended from outside")
+    by = f" by {last_voter}" if last_voter and status in _FINAL else ""
+    return Refusal(Code.ALREADY_DECIDED, f"the approval of {process} is {status}{by}; nothing was changed")

@@ -1,0 +1,16 @@
+"""The one client: everything that can be asked of Countersign from outside, by CLI, API and tests."""
+
+from __future__ import annotations
+
+from starter.approvals import Approvals
+from starter.orders import Orders
+from starter.reading import Reading
+from starter.schedule import Schedules
+from starter.submission import Submissions
+
+
+class Countersign(Submissions, Orders, Approvals, Reading, Schedules):
+    """All operations in one place; see the classes it is made of, and `Gateway` for how to make one.
+
+    Every operation answers with models, or raises `domain.errors.Refusal`.
+    """

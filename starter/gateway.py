@@ -1,0 +1,258 @@
+"""The way in: updates to processes and transactions on the database, with typed refusals out of both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import (
+    Client,
+    RPCError,
+    RPCTimeoutOrCancelledError,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCStatusCode
+
+from domain import wire
+from domain.base import Message
+from domain.errors import Code, Refusal
+from domain.organisations import Parties, Permission
+from domain.transitions import ProcessView
+from storage import directory, processes
+from storage.database import Database
+
+PATIENCE_S = 30.0
+"""How long a caller waits for the answer to a command, in seconds; the command itself is not lost by it."""
+
+UNREACHABLE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+
+T = TypeVar("T")
+
+
+class NotRunning(Exception):
+    """The process has ended, or there never was one; the projection knows which."""
+
+
+@contextmanager
+def temporal_errors(what: str) -> Iterator[None]:
+    """Turns what the Temporal client raises into refusals.
+
+    Args:
+        what: What was asked for; names it when nobody answers.
+
+    Raises:
+        Refusal: A refusal by the process, or UNAVAILABLE.
+        NotRunning: There is no such run any more.
+    """
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        raise refusal_in(error.cause) or error from None
+    except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError):
+        raise Refusal(Code.UNAVAILABLE, f"{what} did not come in time; is a worker running?") from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise NotRunning from None
+        if error.status in UNREACHABLE:
+            raise Refusal(Code.UNAVAILABLE, f"Temporal does not answer: {error.message}") from None
+        raise
+    except RuntimeError as error:
+        # A connection that was left for later is opened with the first call; the SDK has no type for it.
+        if "client connect" not in str(error):
+            raise
+        raise Refusal(Code.UNAVAILABLE, "Temporal does not answer: no connection") from None
+
+
+def refusal_in(cause: BaseException) -> Refusal | None:
+    """The business refusal that a process answered with, if it was one."""
+    if isinstance(cause, ApplicationError) and cause.type in set(Code):
+        return Refusal(Code(cause.type), cause.message)
+    return None
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turns an unreachable or unprepared database into a refusal.
+
+    Raises:
+        Refusal: UNAVAILABLE.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, OSError) as error:
+        cause = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise Refusal(
+            Code.UNAVAILABLE, f"database: {cause}; `countersign migrate` prepares a new one"
+        ) from None
+
+
+class SubmittedLine(Message):
+    """A line an order was accepted with; also what the memo of its run says, for operators (SPEC D8).
+
+    Attributes:
+        offer: `name@version`, like `definition`.
+        added: Whether another line's offer included it.
+    """
+
+    number: int
+    process: str
+    offer: str
+    offer_hash: str | None = None
+    definition: str | None = None
+    definition_hash: str | None = None
+    added: bool = False
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Gateway:
+    """A connection to Temporal and one to the database.
+
+    Args:
+        client: Connected with the pydantic data converter.
+        database: Migrated.
+        clock: Stamps when a decision was received; one that answers None leaves that to the process, for
+            runs that live on virtual time.
+        allow_special_use: Accept domains such as `contoso.example`, for tests and the demo.
+        task_queue: Where workers look for work.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        database: Database,
+        *,
+        clock: Callable[[], datetime | None] = utc_now,
+        allow_special_use: bool = False,
+        task_queue: str = wire.TASK_QUEUE,
+    ) -> None:
+        self.client = client
+        self.database = database
+        self._clock = clock
+        self._allow_special_use = allow_special_use
+        self._task_queue = task_queue
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        with database_errors():
+            async with self.database.reading() as session:
+                yield session
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        with database_errors():
+            async with self.database.session() as session:
+                yield session
+
+    async def _update(
+        self, process: str, name: str, command: BaseModel, answer: type[T], request_id: str | None
+    ) -> T:
+        """Sends an update and returns its answer.
+
+        Raises:
+            Refusal: What the process answered, or UNAVAILABLE.
+            NotRunning: There is no such run any more.
+        """
+        with temporal_errors(f"{process}: the answer to {name}"):
+            async with asyncio.timeout(PATIENCE_S):
+                answered: T = await self.client.get_workflow_handle(process).execute_update(
+                    name, command, id=request_id or uuid4().hex, result_type=answer
+                )
+                return answered
+
+    async def _ask(self, process: str) -> ProcessView:
+        """The view of a process by its own word."""
+        with temporal_errors(f"{process}: its view"):
+            async with asyncio.timeout(PATIENCE_S):
+                view: ProcessView = await self.client.get_workflow_handle(process).query(
+                    wire.VIEW, result_type=ProcessView
+                )
+                return view
+
+    async def _view(self, process: str) -> ProcessView:
+        """A process as the projection has it, or by its own word while the projection does not know it yet.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        try:
+            async with self._reading() as session:
+                return await processes.get_view(session, process)
+        except Refusal as refusal:
+            if refusal.code is not Code.NOT_FOUND:
+                raise
+        try:
+            return await self._ask(process)
+        except NotRunning:
+            raise Refusal(Code.NOT_FOUND, f"process: there is no {process}") from None
+
+    async def _order(self, order: str) -> ProcessView:
+        """An order, like `_view`."""
+        try:
+            return await self._view(wire.order_id(order))
+        except Refusal as refusal:
+            if refusal.code is not Code.NOT_FOUND:
+                raise
+            raise Refusal(Code.NOT_FOUND, f"order: there is no {order}") from None
+
+    async def _authorise(
+        self, actor: str, parties: Parties, permissions: Iterable[Permission], what: str
+    ) -> None:
+        """Checks that an actor may give a command for an order now.
+
+        The permission counts in the organisation that ordered and in the one it is for; whoever operates
+        the provider may do everything.
+
+        Raises:
+            Refusal: NOT_PERMITTED.
+        """
+        wanted = tuple(permissions)
+        async with self._reading() as session:
+            for organisation in dict.fromkeys((parties.partner, parties.customer)):
+                for permission in wanted:
+                    if await directory.may(session, actor, organisation, permission):
+                        return
+            if await directory.may(session, actor, parties.provider, Permission.OPERATE):
+                return
+        needed = " or ".join(wanted)
+        raise Refusal(
+            Code.NOT_PERMITTED,
+            f"actor: {actor} may not {what}; it takes {needed} at {parties.partner} or {parties.customer}, "
+            f"or operate at {parties.provider}",
+        )
+
+    async def _has_ended(self, process: str) -> Refusal:
+        """What to answer for a process that takes no commands any more, or never did."""
+        try:
+            view = await self._view(process)
+        except Refusal as refusal:
+            return refusal
+        how = f"it is {view.state}" if view.ended else "its run was ended from outside"
+        return Refusal(Code.PROCESS_ENDED, f"{process}: {how}")
+
+    async def _lines(self, order: str) -> tuple[SubmittedLine, ...]:
+        """The lines an order was accepted with, from the memo of its run.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        process = wire.order_id(order)
+        try:
+            with temporal_errors(f"{process}: its description"):
+                described = await self.client.get_workflow_handle(process).describe()
+        except NotRunning:
+            raise Refusal(Code.NOT_FOUND, f"order: there is no {order}") from None
+        memo = await described.memo()
+        return tuple(SubmittedLine.model_validate(each) for each in memo.get("lines", ()))

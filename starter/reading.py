@@ -1,0 +1,95 @@
+"""What people look at: orders with their timelines, and the archive of mails (SPEC 8, 6.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain import wire
+from domain.transitions import ProcessKind, ProcessView
+from starter.gateway import Gateway
+from storage import mails, processes
+from storage.mails import Mail
+from storage.processes import ProcessEntry, TimelineEntry
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStatus:
+    """An order with everything that happened to it.
+
+    Attributes:
+        lines: The lines that have begun, by number.
+        timeline: Every step of the order and its lines, oldest first.
+    """
+
+    order: str
+    process: str
+    view: ProcessView
+    lines: tuple[ProcessEntry, ...]
+    timeline: tuple[TimelineEntry, ...]
+
+
+class Reading(Gateway):
+    """Lists and details, all from the projection."""
+
+    async def show(self, order: str) -> OrderStatus:
+        """An order: where it and its lines stand, who is waited for, until when, what then, and its timeline.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        view = await self._order(order)
+        async with self._reading() as session:
+            lines = await processes.list_processes(session, kind=ProcessKind.ORDER_LINE, order=order)
+            timeline = await processes.timeline(session, order=order)
+        return OrderStatus(
+            order=order,
+            process=wire.order_id(order),
+            view=view,
+            lines=tuple(sorted(lines, key=lambda line: line.view.line or 0)),
+            timeline=timeline,
+        )
+
+    async def orders(
+        self, organisation: str | None = None, *, ended: bool | None = None, limit: int = 100
+    ) -> tuple[ProcessEntry, ...]:
+        """Orders, the last changed first.
+
+        Args:
+            organisation: Only where it is partner or customer.
+            ended: Only those that have ended, or only those that have not.
+            limit: At most so many.
+        """
+        async with self._reading() as session:
+            return await processes.list_processes(
+                session, kind=ProcessKind.ORDER, organisation=organisation, ended=ended, limit=limit
+            )
+
+    async def mails(
+        self,
+        *,
+        order: str | None = None,
+        process: str | None = None,
+        recipient: str | None = None,
+        limit: int = 100,
+    ) -> tuple[Mail, ...]:
+        """The archive of mails, newest first.
+
+        Args:
+            order: Of this order and its lines.
+            process: Of this process.
+            recipient: To this address.
+            limit: At most so many.
+        """
+        async with self._reading() as session:
+            return await mails.list_mails(
+                session, order=order, process=process, recipient=recipient, limit=limit
+            )
+
+    async def mail(self, key: str) -> Mail:
+        """One mail.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        async with self._reading() as session:
+            return await mails.get_mail(session, key)

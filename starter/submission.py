@@ -1,0 +1,179 @@
+"""Placing an order: everything that can be refused is refused before anything is started (SPEC 5; a.6)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from pydantic import StringConstraints
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from domain import wire
+from domain.base import Key, Message
+from domain.definitions import content_hash
+from domain.dns.names import DomainName, parse_domain
+from domain.errors import Code, Refusal
+from domain.orders import Line, Order, OrderContext, SubmitOrder
+from domain.transitions import ProcessKind
+from starter.files import validated
+from starter.gateway import Gateway, SubmittedLine, temporal_errors, utc_now
+from starter.resolving import resolve
+from storage import processes, submissions
+
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Base 32 without the letters that are mistaken for digits or for each other."""
+
+ID_LENGTH = 10
+"""50 bit: short enough to read out, too many to guess."""
+
+MAX_SUMMARY_BYTES = 380
+"""The server takes summaries of up to 400 bytes, quotation marks included."""
+
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+"""Stands for one intention to order; fits an HTTP header."""
+
+
+class Submitted(Message):
+    """The answer to an order.
+
+    Attributes:
+        process: The workflow id.
+        created: False if the same order was accepted before under the same idempotency key.
+    """
+
+    order: Key
+    process: str
+    lines: tuple[SubmittedLine, ...]
+    created: bool
+
+
+class _Keyed(Message):
+    key: IdempotencyKey
+
+
+class Submissions(Gateway):
+    """Accepts orders."""
+
+    async def submit(self, order: SubmitOrder, idempotency_key: str) -> Submitted:
+        """Accepts an order and starts its process; sent again with the same key, it is the same order.
+
+        A caller that died before it got the answer, and we ourselves between reservation and start, are
+        mended by sending the order again.
+
+        Args:
+            order: What is ordered.
+            idempotency_key: The caller's name for this one intention.
+
+        Raises:
+            Refusal: INVALID_INPUT naming the field, NOT_PERMITTED, DUPLICATE, IDEMPOTENCY_MISMATCH or
+                UNAVAILABLE.
+        """
+        key = validated(_Keyed, {"key": idempotency_key}, "idempotency").key
+        domain = self._parse(order.domain)
+        body = content_hash(order.model_copy(update={"domain": domain.key if domain else None}))
+        offered, at = new_order_id(), self._clock() or utc_now()
+        async with self._writing() as session:
+            order_id = await submissions.reserve(session, order.customer, key, body, offered)
+            # A refusal takes the reservation back with it: the corrected order may use the same key.
+            wanted = await resolve(session, order, domain, order_id, at) if order_id == offered else None
+        if wanted is None:
+            if (before := await self._accepted_before(order_id)) is not None:
+                return before
+            async with self._writing() as session:
+                wanted = await resolve(session, order, domain, order_id, at)
+        lines = tuple(_submitted(order_id, line) for line in wanted.lines)
+        await self._start(wanted, lines)
+        return Submitted(
+            order=order_id,
+            process=wire.order_id(order_id),
+            lines=lines,
+            created=order_id == offered,
+        )
+
+    def _parse(self, domain: str | None) -> DomainName | None:
+        if domain is None:
+            return None
+        return parse_domain(domain, allow_special_use=self._allow_special_use)
+
+    async def _start(self, order: Order, lines: tuple[SubmittedLine, ...]) -> None:
+        context = order.context
+        try:
+            with temporal_errors("the start of the order"):
+                await self.client.start_workflow(
+                    wire.ORDER,
+                    order,
+                    id=wire.order_id(context.id),
+                    task_queue=self._task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    memo={"lines": [line.model_dump(mode="json") for line in lines]},
+                    search_attributes=_attributes(context),
+                    static_summary=summary(order),
+                )
+        except WorkflowAlreadyStartedError:
+            return  # The same order came a moment earlier and has already ended.
+
+    async def _accepted_before(self, order_id: str) -> Submitted | None:
+        """The answer that was given for this order, or None if its process was never started."""
+        try:
+            lines = await self._lines(order_id)
+        except Refusal as refusal:
+            if refusal.code is not Code.NOT_FOUND:
+                raise
+            lines = await self._projected_lines(order_id)
+        process = wire.order_id(order_id)
+        return Submitted(order=order_id, process=process, lines=lines, created=False) if lines else None
+
+    async def _projected_lines(self, order_id: str) -> tuple[SubmittedLine, ...]:
+        """The lines of an order whose run Temporal has forgotten: retention is shorter than memory."""
+        async with self._reading() as session:
+            entries = await processes.list_processes(session, order=order_id, kind=ProcessKind.ORDER_LINE)
+        lines = [
+            SubmittedLine(
+                number=view.line or 0, process=process, offer=view.offer or "", definition=view.definition
+            )
+            for process, view in ((entry.id, entry.view) for entry in entries)
+        ]
+        return tuple(sorted(lines, key=lambda line: line.number))
+
+
+def new_order_id() -> str:
+    """A fresh order id: short, opaque, unguessable."""
+    return "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH))
+
+
+def summary(order: Order) -> str:
+    """What operators read beside the run's id; it names no person."""
+    offers = ", ".join(line.offer.title for line in order.lines)
+    where = f" for {order.context.domain.display}" if order.context.domain else ""
+    return f"Order of {offers}{where}".encode()[:MAX_SUMMARY_BYTES].decode(errors="ignore")
+
+
+def _attributes(context: OrderContext) -> TypedSearchAttributes:
+    values = {
+        wire.PROCESS_KIND: ProcessKind.ORDER,
+        wire.ORDER_REF: context.id,
+        wire.TENANT_REF: context.parties.customer,
+    }
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
+    )
+
+
+def _submitted(order: str, line: Line) -> SubmittedLine:
+    return SubmittedLine(
+        number=line.number,
+        process=wire.line_id(order, line.number),
+        offer=line.offer.reference,
+        offer_hash=line.offer_hash,
+        definition=line.approval.reference if line.approval else None,
+        definition_hash=line.approval_hash,
+        added=line.added,
+    )
