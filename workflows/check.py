@@ -13,7 +13,7 @@ from domain.checks import CheckOrder, CheckReport
 from domain.mail import FindingFact, Template
 from domain.orders import Line, LineCommand, OrderContext
 from domain.organisations import Permission
-from domain.transitions import Audience, Notice
+from domain.transitions import SYSTEM, Audience, Notice
 from workflows.names import PATIENT_RETRY
 from workflows.process import Process
 
@@ -25,7 +25,7 @@ REMIND_AFTER = timedelta(days=14)
 
 
 class DomainCheck(Process):
-    """The check, for whatever has a context and lines: an order at first, a line again before it is confirmed."""
+    """The check, for whatever has lines: an order at first, a line again before it is confirmed."""
 
     context: OrderContext
     report: CheckReport | None = None
@@ -104,9 +104,9 @@ class DomainCheck(Process):
     def _take(self, report: CheckReport, actor: str | None = None) -> None:
         """Takes in a report; blocking findings are mailed when nobody asked for the check (L2)."""
         self.report = report
-        by = {"actor": actor} if actor else {}
         tell = () if actor or report.is_clean else (self._tell(Template.CHECK_FINDINGS),)
-        self.note("order.checked", notices=tell, report=report.id, blocking=str(len(report.blocking)), **by)
+        data = {"report": report.id, "blocking": str(len(report.blocking))}
+        self.note("order.checked", actor=actor or SYSTEM, notices=tell, data=data)
 
     def _tell(self, template: Template) -> Notice:
         report = self.report

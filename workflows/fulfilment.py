@@ -67,6 +67,7 @@ class Fulfilment(DomainCheck):
         self.heed_cancel()
         if self.progress.state is LineState.CLOSED:
             self.move(LineState.PROVISIONING)
+            self.note("line.resumed")
         self.closure.stop()
         self.progress.ponr_at = workflow.now()
 
@@ -102,7 +103,7 @@ class Fulfilment(DomainCheck):
         if self._are_verified:
             return
         tell = (self._tell_of_records(Template.OPEN_TASKS),) if other_tasks else ()
-        self.note("line.records_seen", notices=tell, verdict=seen.state, report=seen.report)
+        self.note("line.records_seen", notices=tell, data={"verdict": seen.state, "report": seen.report})
         self.records.start(self.closure.closes_at)
 
     async def _close(self) -> None:
@@ -115,7 +116,7 @@ class Fulfilment(DomainCheck):
         self.closure.stop()
         self.move(LineState.CLOSED)
         reason = f"provisioning is outstanding: {last.summary or last.state}"
-        self.note("line.closed", reason=reason, notices=(closed,), report=last.report)
+        self.note("line.closed", reason=reason, notices=(closed,), data={"report": last.report})
         self.records.start(None)
 
     def _tell_of_records(self, template: Template) -> Notice:
@@ -130,7 +131,9 @@ class Fulfilment(DomainCheck):
         """Looks at the records now and starts the fast phase of polling anew ("check now", e.6)."""
         self._asked_now = workflow.now()
         seen = await self.records.look()
-        self.note("line.records_checked", actor=command.actor, verdict=seen.state, report=seen.report)
+        self.note(
+            "line.records_checked", actor=command.actor, data={"verdict": seen.state, "report": seen.report}
+        )
         await self.announce()
         return seen
 
@@ -150,12 +153,14 @@ class Fulfilment(DomainCheck):
         """Hands the service to its backend, if the offer names one, and reads back that it is there (L15, L16)."""
         reference = ""
         if self.offer.adapter is not None:
-            self.note("line.executing", adapter=self.offer.adapter)
+            self.note("line.executing", data={"adapter": self.offer.adapter})
             await self.announce()
             reference = await self._provision(self.offer.adapter)
         self.move(LineState.PROVISIONED)
         done = self.tell_owners(Template.PROVISIONED)
-        self.note("line.provisioned", notices=(done,), services=self.service_change(), reference=reference)
+        self.note(
+            "line.provisioned", notices=(done,), services=self.service_change(), data={"reference": reference}
+        )
 
     async def _provision(self, adapter: str) -> str:
         line = self.order_line

@@ -20,7 +20,7 @@ from domain.errors import Code, Refusal
 from domain.mail import Template
 from domain.organisations import Parties, Permission
 from domain.transitions import Announced, Audience, Authorise, Notice, SeatRoster
-from workflows.process import Process, refusals, refused
+from workflows.process import Process, refusals
 
 
 class ApprovalGate(Process):
@@ -55,9 +55,8 @@ class ApprovalGate(Process):
 
     async def _open_stage(self, approval: Approval) -> None:
         requested = self._to_people(Template.APPROVAL_REQUESTED, roster=True)
-        self.note(
-            "approval.opened", notices=(requested,), stage=approval.stage.name, round=str(approval.round)
-        )
+        data = {"stage": approval.stage.name, "round": str(approval.round)}
+        self.note("approval.opened", notices=(requested,), data=data)
         opening = approval.index
         seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties)
 
@@ -73,21 +72,22 @@ class ApprovalGate(Process):
     async def _stage_decided(self, approval: Approval) -> None:
         """Waits for votes and acts on time; ends when the stage has passed or the approval is over."""
         held = False
-        while not approval.stage_is_over:
+
+        def over() -> bool:
+            return approval.stage_is_over
+
+        while not over():
             if approval.lacks_approvers and not held:
+                held = True
                 if approval.settle_nobody():
                     return
-                held = True
-                self.note("approval.held", stage=approval.stage.name)
+                self.note("approval.held", data={"stage": approval.stage.name})
                 await self.announce()
             roster = approval.roster
-            await self.until(
-                lambda: approval.stage_is_over or approval.roster is not roster,  # noqa: B023 - awaited in this turn
-                approval.next_due(),
-            )
+            await self.until(lambda: over() or approval.roster is not roster, approval.next_due())  # noqa: B023
             # A decision that was received in time but is still being recorded counts (SPEC 4.3).
             async with self._deciding:
-                if not approval.stage_is_over and await self._act_on_time(approval):
+                if not over() and await self._act_on_time(approval):
                     return
 
     async def _act_on_time(self, approval: Approval) -> bool:
@@ -98,7 +98,7 @@ class ApprovalGate(Process):
         if people := approval.remind(now):
             keys = tuple(person.key for person in people)
             reminder = self._to_people(Template.APPROVAL_REMINDER, people=keys)
-            self.note("approval.reminded", notices=(reminder,), stage=approval.stage.name)
+            self.note("approval.reminded", notices=(reminder,), data={"stage": approval.stage.name})
             await self.announce()
         return False
 
@@ -141,7 +141,7 @@ class ApprovalGate(Process):
             on_behalf_of=decision.on_behalf_of,
             reason=decision.reason,
             vote=approval.vote_for(decision, workflow.now()),
-            definition=approval.definition.reference,
+            data={"definition": approval.definition.reference},
         )
         announced = await self.announce(
             authorise=Authorise(actor=decision.actor, approvers=stage.approvers, parties=self.parties)

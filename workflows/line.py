@@ -93,7 +93,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         if start is None or start <= workflow.now():
             return
         self.move(LineState.SCHEDULED)
-        self.note("line.scheduled", start=start.isoformat())
+        self.note("line.scheduled", data={"start": start.isoformat()})
         await self.announce()
         await self.until(lambda: self.is_stopped, start)
         self.heed_cancel()

@@ -78,7 +78,8 @@ class OrderWorkflow(DomainCheck):
     async def conclude(self, outcomes: list[LineOutcome]) -> OrderOutcome:
         """Ends the order with the state its lines add up to."""
         self.order_state = derive_state(outcome.state for outcome in outcomes)
-        self.note("order.ended", **{f"line_{outcome.number}": outcome.state for outcome in outcomes})
+        ends = {f"line_{outcome.number}": str(outcome.state) for outcome in outcomes}
+        self.note("order.ended", data=ends)
         await self.all_announced()
         return OrderOutcome(order=self.context.id, state=self.order_state, lines=tuple(outcomes))
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 
+from domain import wire
 from domain.decisions import Vote
 from domain.errors import Refusal
 from domain.mail import MailFacts
@@ -26,7 +27,6 @@ from domain.transitions import (
     Transition,
 )
 from domain.views import details
-from domain import wire
 from workflows.alarm import Alarm
 from workflows.names import ANNOUNCE_AT_ONCE, PATIENT_RETRY, QUICK_RETRY
 
@@ -80,7 +80,7 @@ class Process:
         notices: tuple[Notice, ...] = (),
         services: tuple[ServiceChange, ...] = (),
         release_claim: bool = False,
-        **data: str,
+        data: dict[str, str] | None = None,
     ) -> Transition:
         """Adds one step to what is announced next; the states before and after are read off the process."""
         self._seq += 1
@@ -97,7 +97,7 @@ class Process:
             reason=reason,
             accepted=refused is None,
             code=refused.code if refused else None,
-            data=data,
+            data=data or {},
             vote=vote,
             view=view,
             notices=notices,
@@ -140,7 +140,7 @@ class Process:
                     retry_policy=QUICK_RETRY,
                     summary=announcement.transitions[-1].action,
                 )
-            except ActivityError:
+            except FailureError:  # a local activity fails with its own error, not an ActivityError
                 workflow.logger.warning("The database does not answer; the announcement follows later")
         self._late += 1
         # A permission cannot be asked of a directory that is away; the roster recorded at opening stands in.

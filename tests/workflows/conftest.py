@@ -40,14 +40,20 @@ class Scene:
             wire.ORDER, Order(context=order, lines=lines), id=wire.order_id(order.id), task_queue=self.queue
         )
 
-    async def line_of(self, order: WorkflowHandle[object, object], number: int, action: str) -> WorkflowHandle[object, object]:
+    async def line_of(
+        self, order: WorkflowHandle[object, object], number: int, action: str
+    ) -> WorkflowHandle[object, object]:
         """A line of an order, once it has announced an action."""
         handle = self.client.get_workflow_handle(f"{order.id}-line-{number}")
         await self.world.told(handle.id, action)
         return handle
 
     async def decide(
-        self, handle: WorkflowHandle[object, object], actor: str, verdict: Verdict = Verdict.APPROVE, **more: object
+        self,
+        handle: WorkflowHandle[object, object],
+        actor: str,
+        verdict: Verdict = Verdict.APPROVE,
+        **more: object,
     ) -> DecisionRecorded:
         """Decides by update; a denial says why unless told otherwise."""
         base: dict[str, object] = {"stage": "sales", "actor": actor, "verdict": verdict}
@@ -56,7 +62,9 @@ class Scene:
         decision = Decide.model_validate(base | more)
         return await handle.execute_update(wire.DECIDE, decision, result_type=DecisionRecorded)
 
-    async def command(self, handle: WorkflowHandle[object, object], update: str, actor: str = "dora") -> object:
+    async def command(
+        self, handle: WorkflowHandle[object, object], update: str, actor: str = "dora"
+    ) -> object:
         """Sends one of the commands that carry only an actor."""
         return await handle.execute_update(update, LineCommand(actor=actor))
 

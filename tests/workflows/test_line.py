@@ -21,7 +21,9 @@ from tests.workflows.conftest import Scene
 from tests.workflows.world import World, definition, line, seen, stage
 
 DAY = timedelta(days=1)
-BLOCKED = Finding(code="SPF_BUDGET", severity=ObservationSeverity.BLOCKING, field="domain", message="11 of 10 look-ups")
+BLOCKED = Finding(
+    code="SPF_BUDGET", severity=ObservationSeverity.BLOCKING, field="domain", message="11 of 10 look-ups"
+)
 
 
 async def refused(command: object) -> str:
@@ -42,8 +44,18 @@ async def test_a_line_is_approved_confirmed_deployed_and_provisioned(scene: Scen
     await scene.decide(handle, "ann")
     outcome = await handle.result()
     assert outcome["state"] == LineState.PROVISIONED
-    assert world.states(handle.id) == ["ordered", "awaiting_approval", "confirmed", "provisioning", "provisioned"]
-    assert world.mails(handle.id) == [Template.APPROVAL_REQUESTED, Template.APPROVAL_GRANTED, Template.PROVISIONED]
+    assert world.states(handle.id) == [
+        "ordered",
+        "awaiting_approval",
+        "confirmed",
+        "provisioning",
+        "provisioned",
+    ]
+    assert world.mails(handle.id) == [
+        Template.APPROVAL_REQUESTED,
+        Template.APPROVAL_GRANTED,
+        Template.PROVISIONED,
+    ]
 
 
 async def test_a_line_without_approval_goes_straight_to_confirmed(scene: Scene, world: World) -> None:
@@ -66,7 +78,9 @@ async def test_transitions_are_numbered_without_gaps(scene: Scene, world: World)
     await world.told(handle.id, "approval.opened")
     await scene.decide(handle, "ann")
     await handle.result()
-    assert [step.seq for step in world.announced[handle.id]] == list(range(1, len(world.announced[handle.id]) + 1))
+    assert [step.seq for step in world.announced[handle.id]] == list(
+        range(1, len(world.announced[handle.id]) + 1)
+    )
 
 
 async def test_the_backend_is_asked_once_and_with_a_stable_key(scene: Scene, world: World) -> None:
@@ -81,7 +95,9 @@ async def test_the_backend_is_asked_once_and_with_a_stable_key(scene: Scene, wor
 # L4: the check is repeated when it is older than a day
 
 
-async def test_a_check_older_than_a_day_is_repeated_before_the_line_is_confirmed(scene: Scene, world: World) -> None:
+async def test_a_check_older_than_a_day_is_repeated_before_the_line_is_confirmed(
+    scene: Scene, world: World
+) -> None:
     handle = await scene.start(line(approval=definition()))
     await world.told(handle.id, "approval.opened")
     await scene.skip(handle, 2 * DAY)
@@ -91,7 +107,9 @@ async def test_a_check_older_than_a_day_is_repeated_before_the_line_is_confirmed
     assert "order.checked" in world.actions(handle.id)
 
 
-async def test_a_line_whose_late_check_finds_something_waits_until_it_is_mended(scene: Scene, world: World) -> None:
+async def test_a_line_whose_late_check_finds_something_waits_until_it_is_mended(
+    scene: Scene, world: World
+) -> None:
     handle = await scene.start(line(approval=definition()))
     await world.told(handle.id, "approval.opened")
     await scene.skip(handle, 2 * DAY)
@@ -154,7 +172,9 @@ async def test_a_line_that_is_not_confirmed_cannot_be_deployed(scene: Scene, wor
 
 
 def pending(*owners: str) -> object:
-    facts = tuple(RecordFact(owner=o, relative_owner=o, rrtype="TXT", value="v", verdict="MISSING") for o in owners)
+    facts = tuple(
+        RecordFact(owner=o, relative_owner=o, rrtype="TXT", value="v", verdict="MISSING") for o in owners
+    )
     return seen(Overall.PENDING, digest=" ".join(owners), open=facts)
 
 
@@ -240,7 +260,9 @@ async def test_a_closed_line_is_provisioned_when_its_records_appear_late(scene: 
     assert world.actions(handle.id).count("line.closed") == 1
 
 
-async def test_records_that_appear_just_before_closure_are_found_by_the_last_look(scene: Scene, world: World) -> None:
+async def test_records_that_appear_just_before_closure_are_found_by_the_last_look(
+    scene: Scene, world: World
+) -> None:
     world.records = lambda watch, _attempt: seen(Overall.VERIFIED if watch.patience else Overall.PENDING)
     handle = await scene.start(line(closes_after=7 * DAY))
     await world.told(handle.id, "line.records_seen")
@@ -265,9 +287,7 @@ async def test_an_unknown_last_look_defers_the_closure_by_a_day_at_most(scene: S
 # L5, L20, L21, L22: ends
 
 
-@pytest.mark.parametrize(
-    ("verdict", "state"), [(Verdict.DENY, LineState.REJECTED)], ids=["denied"]
-)
+@pytest.mark.parametrize(("verdict", "state"), [(Verdict.DENY, LineState.REJECTED)], ids=["denied"])
 async def test_a_denied_line_is_rejected_with_its_reason(
     scene: Scene, world: World, verdict: Verdict, state: LineState
 ) -> None:
@@ -305,7 +325,9 @@ async def test_cancelling_an_open_approval_withdraws_it(scene: Scene, world: Wor
     assert view.approval.status == "WITHDRAWN"
 
 
-async def test_a_line_waiting_for_records_is_cancelled_and_frees_the_domain(scene: Scene, world: World) -> None:
+async def test_a_line_waiting_for_records_is_cancelled_and_frees_the_domain(
+    scene: Scene, world: World
+) -> None:
     world.records = lambda _watch, _attempt: seen(Overall.PENDING)
     handle = await scene.start(line())
     await world.told(handle.id, "line.records_seen")
@@ -336,7 +358,9 @@ async def test_cancelling_after_the_point_of_no_return_is_refused(scene: Scene, 
     assert (await handle.result())["state"] == LineState.PROVISIONED
 
 
-async def test_a_backend_that_refuses_fails_the_line_and_tells_the_operators(scene: Scene, world: World) -> None:
+async def test_a_backend_that_refuses_fails_the_line_and_tells_the_operators(
+    scene: Scene, world: World
+) -> None:
     def refuse(_order: object) -> Provisioned:
         raise ApplicationError("no such size", type=wire.ADAPTER_REFUSED, non_retryable=True)
 
@@ -351,7 +375,9 @@ async def test_a_backend_that_refuses_fails_the_line_and_tells_the_operators(sce
 # SPEC D6: nothing waits for the database, and nothing is lost
 
 
-async def test_decisions_are_accepted_while_the_database_is_away_and_announced_later(scene: Scene, world: World) -> None:
+async def test_decisions_are_accepted_while_the_database_is_away_and_announced_later(
+    scene: Scene, world: World
+) -> None:
     handle = await scene.start(line(approval=definition(stage("sales", ("ann",)), stage("legal", ("bob",)))))
     await world.told(handle.id, "approval.opened")
     world.database_down = True

@@ -24,10 +24,9 @@ from domain.dns.names import DomainName
 from domain.dns.polling import poll_delay
 from domain.dns.requirements import RequirementTemplate, Rule
 from domain.dns.verdicts import Overall
-from domain.line import LineState
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment, Offer
-from domain.orders import Line, Order, OrderContext, OrderLine, OrderOutcome
+from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import Parties
 from domain.provisioning import Provisioned, ProvisionService
 from domain.transitions import Announced, Announcement, Transition
@@ -48,7 +47,9 @@ OWNERSHIP = RequirementTemplate(
 
 def stage(name: str = "sales", people: tuple[str, ...] = ("ann", "bob"), **more: object) -> Stage:
     """A stage that asks named people."""
-    return Stage.model_validate({"name": name, "title": name.title(), "approvers": Approvers(people=people)} | more)
+    return Stage.model_validate(
+        {"name": name, "title": name.title(), "approvers": Approvers(people=people)} | more
+    )
 
 
 def definition(*stages: Stage) -> ApprovalDefinition:
@@ -97,8 +98,15 @@ def context(order: str, *, at: datetime | None = None, start: datetime | None = 
 
 def seen(state: Overall, **more: object) -> RecordsSeen:
     """A look at the records."""
-    missing = (RecordFact(owner="_countersign-challenge.contoso.test", relative_owner="_countersign-challenge",
-                          rrtype="TXT", value="token", verdict="MISSING"),)
+    missing = (
+        RecordFact(
+            owner="_countersign-challenge.contoso.test",
+            relative_owner="_countersign-challenge",
+            rrtype="TXT",
+            value="token",
+            verdict="MISSING",
+        ),
+    )
     base: dict[str, object] = {
         "report": "r1",
         "at": datetime.now(UTC),
