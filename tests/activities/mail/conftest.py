@@ -105,12 +105,12 @@ class SmtpServer:
 
     async def _take_mail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._obstruct("BODY", writer)
-        if self.says_goodbye_at_body:
-            writer.write_eof()
         lines = []
         while (line := await reader.readline()) != b".\r\n":
             if not line:
                 raise ConnectionResetError
+            if self.says_goodbye_at_body and not lines:
+                writer.write_eof()
             lines.append(line[1:] if line.startswith(b".") else line)
         self.mails.append(b"".join(lines))
         await self._answer(writer, "DOT", "250 taken over as 42")

@@ -18,7 +18,7 @@ SENDER = "noreply@countersign.example"
 RECIPIENT = "anna@customer.example"
 RAW = b"Subject: x\r\n\r\n.starts with a dot\r\n..two\r\n.\r\nlast\r\n"
 # Larger than all buffers on the way, so that it cannot be sent unless the server reads.
-HUGE = b"Subject: x\r\n\r\n" + b"x" * 70 * 300_000 + b"\r\n"
+HUGE = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 300_000
 
 Settings = Callable[..., MailSettings]
 

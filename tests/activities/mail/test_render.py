@@ -159,8 +159,16 @@ def test_times_are_written_out_in_utc(full_facts: MailFacts) -> None:
     english = render(Template.APPROVAL_REQUESTED, Language.EN, full_facts, Why.APPROVER, action_links=True)
     assert "Bis: Montag, 2. März 2026, 08:05 Uhr (UTC)" in german.text
     assert "Until: Monday, 2 March 2026, 08:05 UTC" in english.text
-    closing = render(Template.CLOSURE_WARNING, Language.DE, full_facts, Why.REQUESTER, action_links=True)
-    assert "Bis: Freitag, 31. Dezember 2027, 23:59 Uhr (UTC)" in closing.text
+
+
+@pytest.mark.parametrize("template", [Template.OPEN_TASKS, Template.CLOSURE_WARNING])
+def test_what_provisioning_waits_for_is_wanted_until_the_line_closes(
+    template: Template, full_facts: MailFacts
+) -> None:
+    german = render(template, Language.DE, full_facts, Why.REQUESTER, action_links=True)
+    english = render(template, Language.EN, full_facts, Why.REQUESTER, action_links=True)
+    assert "Bis: Freitag, 31. Dezember 2027, 23:59 Uhr (UTC)" in german.text
+    assert "Until: Friday, 31 December 2027, 23:59 UTC" in english.text
 
 
 @pytest.mark.parametrize(
