@@ -34,8 +34,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """A file as it was read; no zone if it has been wrong ever since it appeared."""
+
     stamp: tuple[int, int]
-    zone: dns.zone.Zone
+    zone: dns.zone.Zone | None
 
 
 class ZoneServer:
@@ -64,7 +66,7 @@ class ZoneServer:
             OSError: The port is taken, or the folder cannot be read.
             dns.exception.DNSException: A zone file is wrong.
         """
-        self._zones = {path: _load(path) for path in self._files()}
+        self._zones = {path: _Loaded(_stamp(path), _load(path)) for path in self._files()}
         for left in reversed(range(_BIND_TRIES)):
             try:
                 await self._listen()
@@ -158,14 +160,12 @@ class ZoneServer:
             del self._zones[gone]
         for path in files:
             known = self._zones.get(path)
-            try:
-                if known is None or known.stamp != _stamp(path):
-                    self._zones[path] = _load(path)
-            except (OSError, dns.exception.DNSException) as error:
-                _log.warning("zone file %s is not served: %s", path.name, error)
+            stamp = _stamp(path)
+            if known is None or known.stamp != stamp:
+                self._zones[path] = _reload(path, stamp, known.zone if known else None)
 
     def _zone_for(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.zone.Zone | None:
-        zones = {loaded.zone.origin: loaded.zone for loaded in self._zones.values()}
+        zones = {loaded.zone.origin: loaded.zone for loaded in self._zones.values() if loaded.zone}
         if rdtype == dns.rdatatype.DS and name in zones and name != dns.name.root:
             above = _enclosing(zones, name.parent())
             if above is not None:
@@ -187,14 +187,25 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    """Return what tells versions of a file apart; all zero for one that is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
     return status.st_mtime_ns, status.st_size
 
 
-def _load(path: Path) -> _Loaded:
+def _load(path: Path) -> dns.zone.Zone:
     origin = "." if path.stem == "root" else path.stem
-    stamp = _stamp(path)
-    return _Loaded(stamp, dns.zone.from_file(str(path), origin=origin, relativize=False))
+    return dns.zone.from_file(str(path), origin=origin, relativize=False)
+
+
+def _reload(path: Path, stamp: tuple[int, int], before: dns.zone.Zone | None) -> _Loaded:
+    try:
+        return _Loaded(stamp, _load(path))
+    except (OSError, dns.exception.DNSException) as error:
+        _log.warning("zone file %s is wrong, its last good version is served: %s", path.name, error)
+        return _Loaded(stamp, before)
 
 
 def _enclosing(zones: dict[dns.name.Name | None, dns.zone.Zone], name: dns.name.Name) -> dns.zone.Zone | None:
