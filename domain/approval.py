@@ -34,6 +34,7 @@ class Approval:
         self.opened_at: datetime | None = None
         self.roster: tuple[Approver, ...] | None = None
         self.votes: list[Vote] = []
+        self._answers: dict[tuple[str, str, int], DecisionRecorded] = {}
         self.reminded_until: datetime | None = None
         self.ended_by: str | None = None
         self.ended_at: datetime | None = None
@@ -62,8 +63,10 @@ class Approval:
         """Opens the next stage, or approves the request if there is none.
 
         Returns:
-            The stage that opened; its roster still has to be seated.
+            The stage that opened; its roster still has to be seated. None once the approval has ended.
         """
+        if not self.is_pending:
+            return None
         if self.index + 1 == len(self.definition.stages):
             self.status = ApprovalStatus.APPROVED
             return None
@@ -100,10 +103,8 @@ class Approval:
 
     def answer_to(self, decision: Decide) -> DecisionRecorded | None:
         """The stored answer if this actor has already said exactly this, else None (SPEC 11, Codes)."""
-        vote = self._vote_of(decision.actor, decision.stage, decision.round)
-        if vote is None or vote.verdict is not decision.verdict:
-            return None
-        return self._recorded(vote)
+        answer = self._answers.get((decision.actor, decision.stage, decision.round))
+        return answer if answer is not None and answer.verdict is decision.verdict else None
 
     def check(self, decision: Decide, now: datetime) -> None:
         """Refuses a decision that may not count.
@@ -115,8 +116,8 @@ class Approval:
             now: The process's time. A receive time before the deadline counts, but none after `now`.
 
         Raises:
-            Refusal: ALREADY_DECIDED, APPROVAL_EXPIRED, NOT_PENDING, WRONG_STAGE, SELF_APPROVAL,
-                NOT_AN_APPROVER or REASON_REQUIRED.
+            Refusal: ALREADY_DECIDED, APPROVAL_EXPIRED, WRONG_STAGE, SELF_APPROVAL, NOT_AN_APPROVER or
+                REASON_REQUIRED.
         """
         self._check_open(decision)
         self._check_stage(decision)
@@ -130,17 +131,26 @@ class Approval:
             raise Refusal(Code.REASON_REQUIRED, f"reason: stage {self.stage.name} wants one for a denial")
 
     def decide(self, decision: Decide, now: datetime) -> DecisionRecorded:
-        """Counts a decision that `check` let pass and ends the stage or the approval where it is the last word."""
+        """Counts a decision that `check` let pass; the last word ends the stage or the approval."""
         vote = self.vote_for(decision, now)
         self.votes.append(vote)
         if self._is_denied():
             self._end(ApprovalStatus.REJECTED, vote.actor, vote.reason, vote.at)
         elif self.stage_passed and self.index + 1 == len(self.definition.stages):
             self._end(ApprovalStatus.APPROVED, vote.actor, vote.reason, vote.at)
-        return self._recorded(vote)
+        answer = DecisionRecorded(
+            stage=vote.stage,
+            round=vote.round,
+            actor=vote.actor,
+            verdict=vote.verdict,
+            at=vote.at,
+            status=self.status,
+        )
+        self._answers[vote.actor, vote.stage, vote.round] = answer
+        return answer
 
     def vote_for(self, decision: Decide, now: datetime) -> Vote:
-        """The vote a decision comes to; it counts from when it was received, but never from later than `now`."""
+        """The vote a decision comes to; it counts from when it was received, never from later than `now`."""
         return Vote(
             stage=decision.stage,
             round=decision.round,
@@ -165,7 +175,13 @@ class Approval:
         return self.stage_passed or not self.is_pending
 
     def withdraw(self, actor: str, reason: str | None = None) -> None:
-        """Ends a pending approval because its request was taken back (A4)."""
+        """Ends a pending approval because its request was taken back (A4).
+
+        Raises:
+            Refusal: NOT_PENDING if it has ended otherwise.
+        """
+        if not self.is_pending:
+            raise Refusal(Code.NOT_PENDING, f"the approval is {self.status} and can no longer be withdrawn")
         self._end(ApprovalStatus.WITHDRAWN, actor, reason)
 
     # Time
@@ -230,12 +246,19 @@ class Approval:
         )
 
     def _check_stage(self, decision: Decide) -> None:
-        if decision.stage == self.stage.name and decision.round == self.round:
-            return
-        raise Refusal(
-            Code.WRONG_STAGE,
-            f"stage: {decision.stage} round {decision.round} is not open; open is {self.stage.name} round {self.round}",
-        )
+        if decision.round == self.round and decision.stage in self._passed:
+            votes = [vote for vote in self.votes if vote.stage == decision.stage]
+            by = f", last by {votes[-1].actor} at {votes[-1].at:%Y-%m-%d %H:%M:%S} UTC" if votes else ""
+            raise Refusal(
+                Code.ALREADY_DECIDED,
+                f"stage {decision.stage} is decided{by}; this {decision.verdict} changes nothing",
+            )
+        if decision.round != self.round or decision.stage != self.stage.name:
+            asked, opened = (
+                f"{decision.stage} round {decision.round}",
+                f"{self.stage.name} round {self.round}",
+            )
+            raise Refusal(Code.WRONG_STAGE, f"stage: {asked} is not open; open is {opened}")
 
     def _check_deadline(self, decision: Decide, now: datetime) -> None:
         deadline = self.deadline
@@ -254,12 +277,19 @@ class Approval:
         if vote is not None:
             raise Refusal(
                 Code.ALREADY_DECIDED,
-                f"actor: {vote.actor} decided {vote.verdict} at {vote.at:%Y-%m-%d %H:%M:%S} UTC and counts once per stage",
+                f"actor: {vote.actor} decided {vote.verdict} at {vote.at:%Y-%m-%d %H:%M:%S} UTC"
+                " and counts once per stage",
             )
         if self.roster is not None and decision.actor not in {approver.key for approver in self.roster}:
             raise Refusal(
                 Code.NOT_AN_APPROVER, f"actor: {decision.actor} is not asked in stage {self.stage.name}"
             )
+
+    @property
+    def _passed(self) -> frozenset[str]:
+        """The stages that need no decision any more, the open one included as soon as it has its votes."""
+        count = max(self.index, 0) + self.stage_passed
+        return frozenset(stage.name for stage in self.definition.stages[:count])
 
     def _needed(self) -> int:
         if self.stage.combine is Combine.QUORUM:
@@ -267,9 +297,11 @@ class Approval:
         return max(1, len(self.roster or ())) if self.stage.combine is Combine.ALL else 1
 
     def _is_denied(self) -> bool:
-        undecided = len(self.waiting_for)
-        out_of_reach = self._count(Verdict.APPROVE) + undecided < self._needed()
-        return self._count(Verdict.DENY) >= self.stage.denials or out_of_reach
+        if self._count(Verdict.DENY) >= self.stage.denials:
+            return True
+        # A stage held for want of approvers was out of reach from the start; no vote of theirs makes it so.
+        within_reach = self._count(Verdict.APPROVE) + len(self.waiting_for) >= self._needed()
+        return not within_reach and not self.lacks_approvers
 
     def _count(self, verdict: Verdict) -> int:
         return sum(vote.verdict is verdict for vote in self._stage_votes())
@@ -279,16 +311,6 @@ class Approval:
 
     def _vote_of(self, actor: str, stage: str, round_: int) -> Vote | None:
         return next((v for v in self.votes if (v.actor, v.stage, v.round) == (actor, stage, round_)), None)
-
-    def _recorded(self, vote: Vote) -> DecisionRecorded:
-        return DecisionRecorded(
-            stage=vote.stage,
-            round=vote.round,
-            actor=vote.actor,
-            verdict=vote.verdict,
-            at=vote.at,
-            status=self.status,
-        )
 
     def _reminders_after(self, after: datetime | None) -> list[datetime]:
         if self.opened_at is None or after is None:

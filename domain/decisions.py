@@ -1,4 +1,4 @@
-"""What is said about an approval: decisions as they come in, votes as they count, and the words for both (SPEC 4.2, 4.3)."""
+"""What is said about an approval: decisions as they come in, votes as they count (SPEC 4.2, 4.3)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ from domain.organisations import OrganisationKind, Permission, Role
 
 MAX_STAGES = 20
 MAX_APPROVERS = 100
-"""Bounds that keep a snapshot within the 4 KB of SPEC 9 and a stage within what people can overlook."""
+"""Bounds that keep a definition within what people can overlook; a usual one stays below 4 KB (SPEC 9)."""
+
+LONGEST = timedelta(days=3650)
+"""The longest a stage may wait: ten years. An instant has to come of it, not an overflow."""
 
 
 class Combine(StrEnum):
@@ -98,8 +101,8 @@ class Stage(Command):
     def _consistent(self) -> Self:
         if (self.combine is Combine.QUORUM) != (self.quorum is not None):
             raise ValueError("quorum: goes with `combine: quorum`, and only with it")
-        if self.deadline <= timedelta():
-            raise ValueError("deadline: must be longer than nothing")
+        if not timedelta() < self.deadline <= LONGEST:
+            raise ValueError(f"deadline: must be longer than nothing and at most {LONGEST.days} days")
         late = [each for each in self.reminders if not timedelta() < each < self.deadline]
         if late:
             raise ValueError(f"reminders: {late[0]} does not lie between opening and deadline")

@@ -113,9 +113,11 @@ class LineProgress:
         """Moves to another state and returns the one left.
 
         Raises:
-            ValueError: If b.2 has no such row; that is a fault of ours, never of a user.
+            ValueError: If b.2 has no such row, or L21 is taken after the point of no return; that is a fault
+                of ours, never of a user.
         """
-        if to not in TRANSITIONS[self.state]:
+        past_return = to is LineState.CANCELLING and self.ponr_at is not None
+        if past_return or to not in TRANSITIONS[self.state]:
             raise ValueError(f"no transition from {self.state} to {to}")
         left, self.state = self.state, to
         return left
@@ -141,7 +143,8 @@ class LineProgress:
         if self.ponr_at is not None:
             raise Refusal(
                 Code.POINT_OF_NO_RETURN,
-                f"line: its point of no return was {self.ponr_at:%Y-%m-%d %H:%M:%S} UTC; unsubscribe the service instead",
+                f"line: its point of no return was {self.ponr_at:%Y-%m-%d %H:%M:%S} UTC;"
+                " unsubscribe the service instead",
             )
         self._check_running()
 

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from domain.base import Command, Key, Name
+from domain.definitions import LONGEST
 from domain.dns.requirements import RequirementTemplate
 
 
@@ -75,8 +76,12 @@ class Offer(Command):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.closes_after is not None and self.closes_after <= timedelta():
-            raise ValueError("closes_after: must be longer than nothing")
+        if self.closes_after is not None and not timedelta() < self.closes_after <= LONGEST:
+            raise ValueError(f"closes_after: must be longer than nothing and at most {LONGEST.days} days")
+        if any(warning <= timedelta() for warning in self.closure_warnings):
+            raise ValueError(
+                "closure_warnings: a warning comes before the closure; give a time above nothing"
+            )
         if self.records and not self.needs_domain:
             raise ValueError("records: an offer with DNS records needs a domain")
         ids = [record.id for record in self.records]
@@ -91,7 +96,7 @@ class Offer(Command):
 
     @property
     def warnings(self) -> tuple[timedelta, ...]:
-        """The closure warnings that fit into `closes_after`, longest first (L17: a 7-day offer warns once)."""
+        """The closure warnings that fit into `closes_after`, longest first (L17: a 7-day one warns once)."""
         if self.closes_after is None:
             return ()
         week = timedelta(days=7)
