@@ -81,7 +81,8 @@ def _with_parsed_address(person: Person) -> Person:
 
 async def _check_references(session: AsyncSession, directory: Directory) -> None:
     rows = await session.execute(select(col(OrganisationRow.key), col(OrganisationRow.kind)))
-    kinds = dict(rows.tuples().all()) | {each.key: each.kind for each in directory.organisations}
+    kinds = {key: kind for key, kind in rows}  # noqa: C416 - a Row is a tuple, but not to the type checker
+    kinds |= {each.key: each.kind for each in directory.organisations}
     for organisation in directory.organisations:
         if organisation.partner is None:
             continue

@@ -227,7 +227,7 @@ async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[I
             deadline=stage.deadline,
             view=process.view,
         )
-        for seat, stage, process in rows.tuples()
+        for seat, stage, process in rows
     )
 
 

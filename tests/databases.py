@@ -60,6 +60,20 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def shared_sqlite_url(sqlite_template: Path) -> str:
+    """URL of a migrated SQLite file that all tests of this process share."""
+    file = sqlite_template.with_name("shared.db")
+    shutil.copy(sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
+    """URL of a migrated PostgreSQL database that all tests of this process share."""
+    yield from _created(postgresql_server, postgresql_template)
+
+
 @pytest.fixture
 def empty_postgresql(postgresql_server: str) -> Iterator[str]:
     """URL of a new, empty PostgreSQL database."""

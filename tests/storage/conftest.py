@@ -1,4 +1,4 @@
-"""Sessions for tests of single queries."""
+"""Sessions for tests of single queries: each is rolled back, so that they can share a database."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from storage.database import Database
 from tests.storage.samples import DIRECTORY
 
 
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+async def inhabited(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A database of either kind with the sample directory in it, shared and never written to."""
+    database = Database(request.getfixturevalue(f"shared_{request.param}_url"))
+    async with database.session() as session:
+        await directory.load_directory(session, DIRECTORY)
+    yield database
+    await database.dispose()
+
+
 @pytest.fixture
-async def session(database: Database) -> AsyncIterator[AsyncSession]:
-    """One transaction for a whole test."""
-    async with database.session() as opened:
+async def session(inhabited: Database) -> AsyncIterator[AsyncSession]:
+    """One transaction for a whole test; what it writes is gone afterwards."""
+    async with inhabited.session() as opened:
         yield opened
-
-
-@pytest.fixture
-async def inhabited(session: AsyncSession) -> AsyncSession:
-    """The same transaction, with the sample directory loaded."""
-    await directory.load_directory(session, DIRECTORY)
-    return session
+        await opened.rollback()

@@ -31,7 +31,7 @@ def _person(key: str, organisation: str, *roles: Role, **more: Any) -> dict[str,
     return {
         "key": key,
         "name": key.title(),
-        "email": f"{key}@{organisation}.test",
+        "email": f"{key}@{organisation}.example",
         "grants": [{"organisation": organisation, "role": role} for role in roles],
         **more,
     }
