@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import dns.flags
@@ -84,11 +84,19 @@ class Delegations:
         cut = referral(zone, name, message)
         return await self._delegated(zone, cut, message, 0) if cut else None
 
-    async def first_useful(self, zone: Zone, name: dns.name.Name, rrtype: RdataType) -> Found | None:
-        """Ask some servers at a time and return the first authoritative answer or referral."""
+    async def first_useful(
+        self,
+        zone: Zone,
+        name: dns.name.Name,
+        rrtype: RdataType,
+        accept: Callable[[dns.message.Message], bool] = lambda _: True,
+    ) -> Found | None:
+        """Ask some servers at a time and return the first authoritative answer or referral accepted."""
         for start in range(0, len(zone.servers), _AT_ONCE):
             some = zone.servers[start : start + _AT_ONCE]
-            tasks = [asyncio.ensure_future(self._useful(zone, server, name, rrtype)) for server in some]
+            tasks = [
+                asyncio.ensure_future(self._useful(zone, server, name, rrtype, accept)) for server in some
+            ]
             try:
                 for task in asyncio.as_completed(tasks):
                     found = await task
@@ -101,13 +109,18 @@ class Delegations:
         return None
 
     async def _useful(
-        self, zone: Zone, server: Server, name: dns.name.Name, rrtype: RdataType
+        self,
+        zone: Zone,
+        server: Server,
+        name: dns.name.Name,
+        rrtype: RdataType,
+        accept: Callable[[dns.message.Message], bool],
     ) -> Found | None:
         message = (await self._exchange.ask(server.address, name, rrtype)).message
         if message is None or message.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
             return None
         useful = message.flags & dns.flags.AA or referral(zone, name, message)
-        return Found(server, message) if useful else None
+        return Found(server, message) if useful and accept(message) else None
 
     async def _lower(self, zone: Zone, name: dns.name.Name, found: Found, depth: int) -> Zone | None:
         cut = referral(zone, name, found.message)

@@ -119,19 +119,28 @@ class Validator:
         return await self._keys(name, list(ds))
 
     async def _keys(self, name: dns.name.Name, trusted: list[DS]) -> Trust:
-        """Fetch a zone's keys and accept them if they are signed by one that a trusted DS names."""
-        found = await self._delegations.first_useful(await self._delegations.zone_of(name), name, DNSKEY)
-        if found is None:
-            return Trust(Security.INDETERMINATE)
-        keys = found.message.get_rrset(found.message.answer, name, dns.rdataclass.IN, DNSKEY)
-        signatures = _signatures(found.message, keys) if keys is not None else None
+        """Fetch a zone's keys from any server whose copy is signed by a key that a trusted DS names."""
+
+        def is_trusted(message: dns.message.Message) -> bool:
+            return self._trusted_keys(name, trusted, message) is not None
+
+        zone = await self._delegations.zone_of(name)
+        found = await self._delegations.first_useful(zone, name, DNSKEY, is_trusted)
+        if found is not None:
+            return Trust(Security.SECURE, self._trusted_keys(name, trusted, found.message))
+        answered = await self._delegations.first_useful(zone, name, DNSKEY)
+        return Trust(Security.BOGUS if answered else Security.INDETERMINATE)
+
+    def _trusted_keys(
+        self, name: dns.name.Name, trusted: list[DS], message: dns.message.Message
+    ) -> dns.rrset.RRset | None:
+        keys = message.get_rrset(message.answer, name, dns.rdataclass.IN, DNSKEY)
+        signatures = _signatures(message, keys) if keys is not None else None
         if keys is None or signatures is None:
-            return Trust(Security.BOGUS)
+            return None
         entry = [key for key in keys if any(_names(ds, name, key) for ds in trusted)]
         anchored = dns.rrset.from_rdata_list(name, keys.ttl, entry) if entry else None
-        if anchored is None or not self._is_valid(keys, signatures, anchored):
-            return Trust(Security.BOGUS)
-        return Trust(Security.SECURE, keys)
+        return keys if anchored is not None and self._is_valid(keys, signatures, anchored) else None
 
     def _is_valid(self, rrset: dns.rrset.RRset, signatures: dns.rrset.RRset, keys: dns.rrset.RRset) -> bool:
         try:

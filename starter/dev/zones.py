@@ -165,7 +165,9 @@ class ZoneServer:
                 self._zones[path] = _reload(path, stamp, known.zone if known else None)
 
     def _zone_for(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.zone.Zone | None:
-        zones = {loaded.zone.origin: loaded.zone for loaded in self._zones.values() if loaded.zone}
+        zones = {
+            loaded.zone.origin: loaded.zone for loaded in self._zones.values() if loaded.zone is not None
+        }
         if rdtype == dns.rdatatype.DS and name in zones and name != dns.name.root:
             above = _enclosing(zones, name.parent())
             if above is not None:

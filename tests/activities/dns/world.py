@@ -94,13 +94,13 @@ class World:
     """Name servers at loopback addresses that share a port, one folder each."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.servers: dict[str, FaultyServer] = {}
         self.port = 0
 
     async def serve(self, address: str, **zones: str) -> FaultyServer:
         """Start a server, or give one that runs more zones; an underscore stands for a dot."""
-        folder = self._folder / address
+        folder = self.folder / address
         folder.mkdir(exist_ok=True)
         for origin, text in zones.items():
             (folder / f"{origin.replace('_', '.')}.zone").write_text(text)
