@@ -56,7 +56,8 @@ async def publish(
     Raises:
         Refusal: VERSION_CONFLICT with the difference, INVALID_INPUT or UNAVAILABLE.
     """
-    bodies: dict[str, Offer | ApprovalDefinition] = {each.reference: each for each in (*definitions, *offers)}
+    given: list[Offer | ApprovalDefinition] = [*definitions, *offers]
+    bodies = {each.reference: each for each in given}
     with database_errors():
         async with database.session() as session:
             before = {

@@ -1,0 +1,101 @@
+"""`countersign catalog …`: publishing offers and approval definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.syntax import Syntax
+from rich.text import Text
+
+from domain.definitions import ApprovalDefinition
+from domain.offers import Offer
+from starter.cli.output import answer, table, without
+from starter.cli.session import Json, with_database
+from starter.files import read_catalogue
+from starter.gateway import database_errors, utc_now
+from starter.publishing import Published
+from starter.publishing import publish as publish_versions
+from storage import catalogue
+from storage.catalogue import Version
+from storage.database import Database
+
+app = typer.Typer(help="Publish what can be ordered and how it is approved.", no_args_is_help=True)
+
+
+@app.command()
+def publish(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Holds offers/*.yaml and definitions/*.yaml.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish new versions. Published ones are immutable; publishing again changes nothing."""
+    offers, definitions = read_catalogue(folder)
+
+    async def operation(database: Database) -> Published:
+        return await publish_versions(database, offers, definitions, utc_now(), dry_run=dry_run)
+
+    answer(with_database(operation), _published, as_json=as_json)
+
+
+@app.command("list")
+def list_versions(
+    name: Annotated[str | None, typer.Option(help="Only this offer or definition.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every published version, newest first."""
+    offers = with_database(_versions(Offer, name))
+    definitions = with_database(_versions(ApprovalDefinition, name))
+    if as_json:
+        document = {
+            "offers": [without(each) for each in offers],
+            "definitions": [without(each) for each in definitions],
+        }
+        answer(document, lambda _: "", as_json=True)
+    else:
+        answer((offers, definitions), _list, as_json=False)
+
+
+def _versions(
+    kind: type[Offer | ApprovalDefinition], name: str | None
+) -> Callable[[Database], Awaitable[tuple[Version, ...]]]:
+    async def operation(database: Database) -> tuple[Version, ...]:
+        with database_errors():
+            async with database.reading() as session:
+                return await catalogue.list_versions(session, kind, name)
+
+    return operation
+
+
+def _published(published: Published) -> RenderableType:
+    done = "would be published" if published.dry_run else "published"
+    parts: list[RenderableType] = []
+    for change in published.new:
+        parts.append(Text(f"{change.reference} {done}", style="green"))
+        if change.diff:
+            parts.append(Syntax(change.diff, "diff", background_color="default"))
+    parts.append(Text(f"{len(published.new)} {done}, {len(published.unchanged)} unchanged."))
+    return Group(*parts)
+
+
+def _list(found: tuple[tuple[Version, ...], tuple[Version, ...]]) -> RenderableType:
+    offers, definitions = found
+    columns = ("Name", "Version", "Title", "Published (UTC)", "Hash")
+    return Group(
+        table("Offers", *columns, rows=map(_row, offers), empty="No offers."),
+        Text(),
+        table(
+            "Approval definitions", *columns, rows=map(_row, definitions), empty="No approval definitions."
+        ),
+    )
+
+
+def _row(version: Version) -> tuple[object, ...]:
+    return version.name, version.version, version.body.title, version.published_at, version.hash[:12]

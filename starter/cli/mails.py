@@ -1,0 +1,84 @@
+"""`countersign mails …`: the archive of everything that was mailed (SPEC 6.4)."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from starter.cli.output import answer, facts, plain, table, without
+from starter.cli.session import Json, call
+from storage.mails import Mail
+
+app = typer.Typer(help="Look into the archive of mails.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_mails(
+    order: Annotated[str | None, typer.Option(help="Of this order and its lines.")] = None,
+    process: Annotated[str | None, typer.Option(help="Of this workflow id.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="To this address.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """List mails, newest first."""
+    found = call(
+        lambda countersign: countersign.mails(order=order, process=process, recipient=recipient, limit=limit)
+    )
+    if as_json:
+        answer([without(each, "raw") for each in found], lambda _: "", as_json=True)
+    else:
+        answer(found, _list, as_json=False)
+
+
+@app.command()
+def show(
+    mail: Annotated[str, typer.Argument(metavar="MAIL", help="The mail's id, from the list.")],
+    as_json: Json = False,
+) -> None:
+    """Show one mail as it was sent."""
+    found = call(lambda countersign: countersign.mail(mail))
+    if as_json:
+        answer(without(found, "raw") | {"text": text_of(found)}, lambda _: "", as_json=True)
+    else:
+        answer(found, _mail, as_json=False)
+
+
+def text_of(mail: Mail) -> str | None:
+    """The text a reader sees; None before the first attempt, when nothing is written yet."""
+    if mail.raw is None:
+        return None
+    body = email.message_from_bytes(mail.raw, policy=email.policy.default).get_body(("plain",))
+    return body.get_content() if body else None
+
+
+def _subject(mail: Mail) -> str | None:
+    if mail.raw is None:
+        return None
+    return str(email.message_from_bytes(mail.raw, policy=email.policy.default)["Subject"])
+
+
+def _list(found: tuple[Mail, ...]) -> RenderableType:
+    rows = ((each.at, each.recipient, each.template, each.process, each.status, each.id) for each in found)
+    return table("", "UTC", "To", "Mail", "Process", "", "Id", rows=rows, empty="No mails.")
+
+
+def _mail(mail: Mail) -> RenderableType:
+    head = facts(
+        _subject(mail) or mail.template,
+        [
+            ("To", f"{mail.name} <{mail.recipient}>"),
+            ("Of", mail.at),
+            ("Process", mail.process),
+            ("Status", mail.status),
+            ("Attempts", mail.attempts),
+            ("Answer", mail.reply),
+            ("Error", mail.error),
+            ("Next attempt", mail.next_attempt_at),
+        ],
+    )
+    return Group(head, Text(), plain(text_of(mail) or "It is not written yet; the facts are in --json."))
