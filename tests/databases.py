@@ -19,6 +19,7 @@ import pytest
 
 from storage.database import Database
 
+KINDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
 TEMPLATE = "template_countersign"
 
 
@@ -94,7 +95,14 @@ def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator
     yield from _created(postgresql_server, postgresql_template)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(scope="session", params=KINDS)
+def shared_url(request: pytest.FixtureRequest) -> str:
+    """URL of a migrated database of either kind that all tests of this process share."""
+    url: str = request.getfixturevalue(f"shared_{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest) -> str:
     """URL of a new, migrated database of either kind."""
     url: str = request.getfixturevalue(f"{request.param}_url")

@@ -12,10 +12,10 @@ from storage.database import Database
 from tests.storage.samples import DIRECTORY
 
 
-@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-async def inhabited(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+@pytest.fixture(scope="session")
+async def inhabited(shared_url: str) -> AsyncIterator[Database]:
     """A database of either kind with the sample directory in it, shared and never written to."""
-    database = Database(request.getfixturevalue(f"shared_{request.param}_url"))
+    database = Database(shared_url)
     async with database.session() as session:
         await directory.load_directory(session, DIRECTORY)
     yield database

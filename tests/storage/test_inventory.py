@@ -1,0 +1,134 @@
+"""Services move forward only; of several claims on a domain the first verified one wins."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import permutations
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.errors import Code, Refusal
+from domain.line import ServiceStatus
+from storage import inventory
+from storage.database import Database
+from tests.storage.samples import AT, HOUR, LINE, service
+
+DOMAIN = "contoso.test"
+
+
+async def test_a_claim_keeps_its_token_until_it_is_released(session: AsyncSession) -> None:
+    assert await inventory.claim(session, DOMAIN, "contoso", "t1") == "t1"
+    assert await inventory.claim(session, DOMAIN, "contoso", "t2") == "t1"
+    await inventory.release_claim(session, DOMAIN, "contoso")
+    assert await inventory.claim(session, DOMAIN, "contoso", "t3") == "t3"
+    assert await inventory.claim(session, DOMAIN, "contoso", "t4") == "t3"
+
+
+async def test_unverified_claims_stand_beside_each_other_until_one_is_verified(session: AsyncSession) -> None:
+    assert await inventory.claim(session, DOMAIN, "contoso", "t1") == "t1"
+    assert await inventory.claim(session, DOMAIN, "fabrikam", "t2") == "t2"
+    assert await inventory.holder(session, DOMAIN) is None
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT)
+    assert not await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT + HOUR)
+    assert await inventory.holder(session, DOMAIN) == "fabrikam"
+
+
+async def test_a_released_domain_can_be_verified_by_the_next(session: AsyncSession) -> None:
+    await inventory.claim(session, DOMAIN, "contoso", "t1")
+    await inventory.claim(session, DOMAIN, "fabrikam", "t2")
+    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    await inventory.release_claim(session, DOMAIN, "contoso")
+    assert await inventory.holder(session, DOMAIN) is None
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT)
+
+
+async def test_a_verified_claim_stays_verified_when_claimed_again(session: AsyncSession) -> None:
+    await inventory.claim(session, DOMAIN, "contoso", "t1")
+    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    assert await inventory.claim(session, DOMAIN, "contoso", "t2") == "t1"
+    assert await inventory.holder(session, DOMAIN) == "contoso"
+
+
+@pytest.mark.parametrize("released", [False, True])
+async def test_without_a_claim_nothing_can_be_verified(session: AsyncSession, released: bool) -> None:
+    if released:
+        await inventory.claim(session, DOMAIN, "contoso", "t1")
+        await inventory.release_claim(session, DOMAIN, "contoso")
+    with pytest.raises(Refusal) as refusal:
+        await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    assert refusal.value.code is Code.NOT_FOUND
+
+
+async def test_of_many_who_verify_at_once_exactly_one_holds_the_domain(database: Database) -> None:
+    organisations = [f"customer-{number}" for number in range(6)]
+    async with database.session() as session:
+        for organisation in organisations:
+            await inventory.claim(session, DOMAIN, organisation, "t")
+
+    async def verify(organisation: str) -> bool:
+        async with database.session() as session:
+            return await inventory.verify_claim(session, DOMAIN, organisation, AT)
+
+    held = await asyncio.gather(*(verify(organisation) for organisation in organisations))
+    assert sum(held) == 1
+    async with database.reading() as session:
+        assert await inventory.holder(session, DOMAIN) == organisations[held.index(True)]
+
+
+async def test_of_many_who_claim_at_once_all_get_the_same_token(database: Database) -> None:
+    async def claim(number: int) -> str:
+        async with database.session() as session:
+            return await inventory.claim(session, DOMAIN, "contoso", f"t{number}")
+
+    assert len(set(await asyncio.gather(*(claim(number) for number in range(6))))) == 1
+
+
+async def test_a_claim_is_kept_while_an_open_service_needs_it(session: AsyncSession) -> None:
+    await inventory.claim(session, DOMAIN, "contoso", "t1")
+    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    await inventory.record_services(session, [service()], LINE, 1, AT)
+    await inventory.release_claim(session, DOMAIN, "contoso")
+    assert await inventory.holder(session, DOMAIN) == "contoso"
+    await inventory.record_services(session, [service(ServiceStatus.CANCELLED)], LINE, 2, AT)
+    await inventory.release_claim(session, DOMAIN, "contoso")
+    assert await inventory.holder(session, DOMAIN) is None
+
+
+async def test_open_services_are_those_of_the_organisation_and_domain(session: AsyncSession) -> None:
+    for line, status in enumerate(ServiceStatus, start=1):
+        await inventory.record_services(session, [service(status, line)], f"order-o1-line-{line}", 1, AT)
+    other_domain = service(line=20).model_copy(update={"domain": "other.test"})
+    no_domain = service(line=21).model_copy(update={"domain": None})
+    await inventory.record_services(session, [other_domain, no_domain], LINE, 1, AT)
+    statuses = {each.status for each in await inventory.services_of(session, "contoso", DOMAIN)}
+    assert statuses == set(ServiceStatus) - {ServiceStatus.CANCELLED, ServiceStatus.DEPROVISIONED}
+    assert [each.id for each in await inventory.services_of(session, "contoso", None)] == ["o1-21"]
+    assert await inventory.services_of(session, "fabrikam", DOMAIN) == ()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_a_service_ends_up_the_same_in_whatever_order_its_changes_arrive(
+    session: AsyncSession, order: tuple[int, ...]
+) -> None:
+    changes = [
+        (service(ServiceStatus.ORDERED), LINE, 1, AT),
+        (service(ServiceStatus.PROVISIONED), LINE, 5, AT + HOUR),
+        (service(ServiceStatus.DEPROVISIONING), "deprovision-o1-1", 1, AT + 2 * HOUR),
+    ]
+    for index in order:
+        change, process, seq, at = changes[index]
+        await inventory.record_services(session, [change], process, seq, at)
+    found = await inventory.service(session, "o1-1")
+    assert (found.status, found.created_at, found.updated_at) == (
+        ServiceStatus.DEPROVISIONING,
+        AT,
+        AT + 2 * HOUR,
+    )
+
+
+async def test_a_service_nobody_knows_is_not_found(session: AsyncSession) -> None:
+    with pytest.raises(Refusal) as refusal:
+        await inventory.service(session, "nothing")
+    assert refusal.value.code is Code.NOT_FOUND
