@@ -84,7 +84,7 @@ class WatchRecords(Message):
     Attributes:
         known: Digest of what was seen last; None makes the first look the answer.
         at: The process's time at which the watch starts; attempts count from it.
-        closes_after: From `at` to the line's closure, for the tight polling of the last day.
+        closes_at: When the line closes, for the tight polling of the last day.
         patience: How many UNKNOWN answers are asked again, an hour apart, before one is given back (L17).
     """
 
@@ -94,8 +94,13 @@ class WatchRecords(Message):
     requirements: tuple[Requirement, ...]
     at: UtcDatetime
     known: str | None = None
-    closes_after: timedelta | None = None
+    closes_at: UtcDatetime | None = None
     patience: int = 0
+
+    @property
+    def closes_after(self) -> timedelta | None:
+        """Time from the start of the watch to the closure."""
+        return self.closes_at - self.at if self.closes_at else None
 
 
 class RecordsSeen(Message):

@@ -97,12 +97,14 @@ class LineProgress:
         ponr_at: The point of no return: when the domain's ownership was verified and bound, or, without
             records to verify, when provisioning was handed to the backend (provisioning.md b.2).
         deploy_requested_by: Who asked for the deployment, once somebody has.
+        start_reached: Whether a scheduled line's requested start date has come.
     """
 
     def __init__(self, state: LineState = LineState.ORDERED) -> None:
         self.state = state
         self.ponr_at: datetime | None = None
         self.deploy_requested_by: str | None = None
+        self.start_reached = False
 
     @property
     def has_ended(self) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
 from domain.approval import Approval
 from domain.checks import CheckReport, RecordsSeen
 from domain.line import LineProgress, LineState, OpenTask
 from domain.orders import OrderContext, OrderLine
+from domain.organisations import Parties
 from domain.transitions import ProcessKind, ProcessView
 from domain.views import after_deadline, open_approval, waiting_for_approval
 
@@ -46,8 +48,17 @@ def line_view(
     )
 
 
-def shared(context: OrderContext) -> dict[str, object]:
+class Shared(TypedDict):
     """The fields of a view that every process of an order has in common."""
+
+    order: str
+    parties: Parties
+    requested_by: str
+    domain: str | None
+
+
+def shared(context: OrderContext) -> Shared:
+    """What a view says of the order behind a process."""
     return {
         "order": context.id,
         "parties": context.parties,
@@ -76,9 +87,9 @@ def _waiting(
             return waiting_for_approval(approval), approval.deadline, after_deadline(approval)
         if report is not None and not report.is_clean:
             return "the partner: the check found something to mend", None, ""
-    if state is LineState.SCHEDULED:
+    if state is LineState.SCHEDULED and not progress.start_reached:
         return "the requested start date", line.context.requested_start, "provisioning may begin"
-    if state is LineState.CONFIRMED:
+    if state in {LineState.CONFIRMED, LineState.SCHEDULED}:
         return "somebody to deploy it, or the automatic deployment", None, ""
     if state in {LineState.PROVISIONING, LineState.CLOSED}:
         if progress.ponr_at is not None:

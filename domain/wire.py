@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 TASK_QUEUE = "countersign"
-"""Where processes run; its workers may be versioned, so that a process stays on the build it began with."""
-
-ENGINE_QUEUE = "countersign-engine"
-"""Where the relay and the automatic deployment run, always on the newest build: they belong to no process."""
 
 # Workflow types
 ORDER = "Order"

@@ -97,6 +97,8 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         await self.announce()
         await self.until(lambda: self.is_stopped, start)
         self.heed_cancel()
+        self.progress.start_reached = True
+        self.note("line.start_reached")
 
     async def be_deployed(self) -> None:
         """Waits until somebody, or the automatic deployment, asks for it (L8)."""

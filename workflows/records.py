@@ -51,10 +51,9 @@ class RecordsWatch:
     def start(self, closes_at: datetime | None) -> None:
         """Starts watching, quickly at first; what was seen last is what a change is measured against."""
         self.stop()
-        span = closes_at - workflow.now() if closes_at else None
         self._watch = workflow.start_activity_method(
             Records.watch,
-            self._request(closes_after=span, known=self.seen.digest if self.seen else None),
+            self._request(closes_at=closes_at, known=self.seen.digest if self.seen else None),
             start_to_close_timeout=timedelta(seconds=60),
             retry_policy=PATIENT_RETRY,
             summary="watch the DNS records until they change",
@@ -97,7 +96,7 @@ class RecordsWatch:
         return self.seen
 
     def _request(
-        self, *, closes_after: timedelta | None = None, known: str | None = None, patience: int = 0
+        self, *, closes_at: datetime | None = None, known: str | None = None, patience: int = 0
     ) -> WatchRecords:
         assert self._domain is not None
         return WatchRecords(
@@ -107,6 +106,6 @@ class RecordsWatch:
             requirements=self._requirements,
             at=workflow.now(),
             known=known,
-            closes_after=closes_after,
+            closes_at=closes_at,
             patience=patience,
         )

@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
 
 from domain import wire
+from domain.base import Message
 from domain.checks import CheckOrder, CheckReport, Claim, Finding, RecordsSeen, WatchRecords
 from domain.decisions import Approver
 from domain.definitions import ApprovalDefinition, Approvers, Stage, content_hash
@@ -133,12 +134,14 @@ class World:
     looks: int = 0
     provision: Callable[[ProvisionService], Provisioned] = lambda _order: Provisioned(reference="ref")
     provisioned: list[ProvisionService] = field(default_factory=list)
+    asked: dict[str, list[tuple[str, Message]]] = field(default_factory=dict)
 
     # Activities
 
     @activity.defn(name=wire.ANNOUNCE)
     async def announce(self, announcement: Announcement) -> Announced:
         """Remembers the transitions and seats the roster."""
+        self._ask(announcement)
         if self.database_down:
             raise ConnectionError("the database is away")
         asked = announcement.authorise
@@ -153,21 +156,24 @@ class World:
     @activity.defn(name=wire.CHECK)
     async def check(self, request: CheckOrder) -> CheckReport:
         """Answers with the findings of the moment."""
+        self._ask(request)
         self.checks += 1
         return CheckReport(id=f"c{self.checks}", at=request.at, findings=self.findings)
 
     @activity.defn(name=wire.WATCH_CHECK)
     async def watch_check(self, request: CheckOrder) -> CheckReport:
         """Answers once the findings differ from the known ones."""
+        self._ask(request)
         self.checks += 1
         report = CheckReport(id=f"c{self.checks}", at=request.at, findings=self.findings)
-        if report.digest == request.known:
+        if activity.info().attempt == 1 or report.digest == request.known:
             raise later(timedelta(hours=24))
         return report
 
     @activity.defn(name=wire.WATCH_RECORDS)
     async def watch_records(self, watch: WatchRecords) -> RecordsSeen:
         """Polls by the real plan until what is seen differs from what is known."""
+        self._ask(watch)
         self.looks += 1
         attempt = activity.info().attempt
         found = self.records(watch, attempt)
@@ -178,6 +184,7 @@ class World:
     @activity.defn(name=wire.SEE_RECORDS)
     async def look(self, watch: WatchRecords) -> RecordsSeen:
         """Looks once."""
+        self._ask(watch)
         self.looks += 1
         attempt = activity.info().attempt
         found = self.records(watch, attempt)
@@ -188,8 +195,14 @@ class World:
     @activity.defn(name=wire.PROVISION)
     async def provision_service(self, order: ProvisionService) -> Provisioned:
         """Provisions."""
+        self._ask(order)
         self.provisioned.append(order)
         return self.provision(order)
+
+    def _ask(self, request: Message) -> None:
+        info = activity.info()
+        if info.attempt == 1:
+            self.asked.setdefault(info.workflow_id or "", []).append((info.activity_type, request))
 
     @property
     def activities(self) -> list[Callable[..., object]]:
