@@ -89,7 +89,14 @@ def _answer(message: dns.message.Message, name: dns.name.Name, rrtype: RdataType
         return _Content(Outcome.ANSWER, own)
     for rrset in message.answer:
         if rrset.rdtype == DNAME and name != rrset.name and name.is_subdomain(rrset.name):
-            target = name.relativize(rrset.name).concatenate(rrset[0].target)
-            return _Content(Outcome.DNAME, rrset, text(target))
+            return _renamed(name, rrset)
     alias = message.get_rrset(message.answer, name, dns.rdataclass.IN, CNAME)
     return _Content(Outcome.CNAME, alias, text(alias[0].target)) if alias is not None else None
+
+
+def _renamed(name: dns.name.Name, rrset: dns.rrset.RRset) -> _Content:
+    try:
+        target = name.relativize(rrset.name).concatenate(rrset[0].target)
+    except dns.name.NameTooLong:
+        return _Content(Outcome.SERVFAIL, rrset)
+    return _Content(Outcome.DNAME, rrset, text(target))

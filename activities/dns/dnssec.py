@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 import dns.dnssec
+import dns.dnssecalgs
 import dns.exception
 import dns.message
 import dns.name
@@ -20,6 +21,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
+from dns.dnssectypes import DSDigest
 from dns.rdatatype import DNSKEY, RRSIG, RdataType
 from dns.rdtypes.ANY.DS import DS
 
@@ -116,7 +118,8 @@ class Validator:
         signatures = _signatures(found.message, ds)
         if signatures is None or not self._is_valid(ds, signatures, above.keys):
             return Trust(Security.BOGUS)
-        return await self._keys(name, list(ds))
+        usable = [each for each in ds if _is_supported(each)]
+        return await self._keys(name, usable) if usable else Trust(Security.INSECURE)
 
     async def _keys(self, name: dns.name.Name, trusted: list[DS]) -> Trust:
         """Fetch a zone's keys from any server whose copy is signed by a key that a trusted DS names."""
@@ -152,6 +155,15 @@ class Validator:
 
 def _signatures(message: dns.message.Message, rrset: dns.rrset.RRset) -> dns.rrset.RRset | None:
     return message.get_rrset(message.answer, rrset.name, dns.rdataclass.IN, RRSIG, rrset.rdtype)
+
+
+def _is_supported(ds: DS) -> bool:
+    """Tell whether we know the algorithms; a zone with none we know counts as unsigned (RFC 4035 5.2)."""
+    try:
+        dns.dnssecalgs.get_algorithm_cls(ds.algorithm)
+    except dns.exception.DNSException:
+        return False
+    return ds.digest_type in {DSDigest.SHA1, DSDigest.SHA256, DSDigest.SHA384}
 
 
 def _names(ds: DS, zone: dns.name.Name, key: dns.rdata.Rdata) -> bool:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-import dns.flags
+import dns.exception
 import dns.message
 import dns.name
 import dns.rdatatype
@@ -67,9 +67,13 @@ class Resolver:
     async def look_up(self, question: Question) -> Lookup:
         """Return everything that can be learnt about a name and type within the time for it.
 
+        A name that cannot be one, as zones of strangers may hold, does not exist.
+
         Raises:
             OSError: This host has a problem; those of other hosts are part of the answer.
         """
+        if not _is_name(question.name):
+            return Lookup(name=question.name, rrtype=question.rrtype, hops=(), end=Ending.NO_NAME)
         if question not in self._lookups:
             learn = self._perspectives.look_up if question.public else self._look_up
             self._lookups[question] = asyncio.ensure_future(self._in_time(question, learn))
@@ -187,10 +191,21 @@ class Resolver:
         if step.agreement.end is not Ending.RECORDS or step.hop.name == step.hop.zone:
             return False
         label = base64.b32encode(secrets.token_bytes(15))[:20].lower()
-        random = dns.name.Name((label, *step.zone.name.labels))
+        try:
+            random = dns.name.Name((label, *step.zone.name.labels))
+        except dns.name.NameTooLong:
+            return False
         said = await self._probe(step.zone, random, rrtype)
         synthesised = {values(rrset) for each in said for rrset in _answers(each.reply.message, rrtype)}
         return step.agreement.records in synthesised
+
+
+def _is_name(text: str) -> bool:
+    try:
+        dns.name.from_text(text)
+    except dns.exception.DNSException:
+        return False
+    return True
 
 
 def _answers(message: dns.message.Message | None, rrtype: RdataType) -> list[dns.rrset.RRset]:

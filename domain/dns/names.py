@@ -99,9 +99,9 @@ class DomainName(Message):
     display: str
 
 
-def shown(text: str) -> str:
-    """Return a value for an error message: shortened, control characters escaped."""
-    short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+def shown(text: str, limit: int = _SHOWN) -> str:
+    """Return somebody else's text for people to read: shortened, control characters escaped."""
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 

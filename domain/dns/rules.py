@@ -17,7 +17,7 @@ from domain.dns.host_rules import (
     mx_includes,
     mx_only,
 )
-from domain.dns.names import DomainName
+from domain.dns.names import DomainName, shown
 from domain.dns.requirements import Requirement, Rule, Severity
 from domain.dns.spf import spf_includes
 from domain.dns.text_rules import dkim_txt_equals, txt_contains_term, txt_token
@@ -55,7 +55,7 @@ def judge(requirement: Requirement, domain: DomainName) -> Steps[RequirementResu
         id=requirement.id,
         severity=requirement.severity,
         verdict=_weigh(finding.verdict, requirement.severity),
-        found=tuple(value[:MAX_VALUE] for value in finding.found[:MAX_FOUND]),
+        found=tuple(shown(value, MAX_VALUE) for value in finding.found[:MAX_FOUND]),
         hints=finding.hints,
         evidence=tuple(evidence),
     )

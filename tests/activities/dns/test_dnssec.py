@@ -136,6 +136,16 @@ async def test_a_foreign_key_at_the_top_makes_everything_below_bogus(signed: Sig
     assert report.dnssec is Security.BOGUS
 
 
+async def test_a_zone_signed_with_an_unknown_algorithm_counts_as_unsigned(signed: Signed) -> None:
+    unknown = signed.customer.ds.replace(" 13 2 ", " 200 2 ")
+    await signed.publish(TOKEN_LINE)
+    contoso = delegation("contoso", **{f"ns{n}": a for n, a in enumerate(CUSTOMER, 1)})
+    text = small_zone(contoso, f"contoso DS {unknown}", address=TLD)
+    await signed.world.serve(TLD, test=signed.tld.sign(text))
+    report = await signed.world.check(OWNERSHIP, anchors=signed.anchors)
+    assert (report.overall, report.dnssec) == (Overall.VERIFIED, Security.INSECURE)
+
+
 async def test_one_healthy_server_is_enough_to_validate(signed: Signed) -> None:
     await signed.publish(TOKEN_LINE)
     await signed.world.publish(TOKEN_LINE, servers=CUSTOMER[2:])

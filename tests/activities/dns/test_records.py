@@ -131,3 +131,20 @@ async def test_caa_is_climbed_until_a_set_is_found(world: World, lines: str, all
     await world.publish(lines)
     result = await world.result(required(Rule.CAA_ALLOWS, "securemail.contoso.test", "ca.example", "CAA"))
     assert result.verdict is (Verdict.PASS if allowed else Verdict.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    "include", ["a..b", "x" * 70 + ".test", ".", "ü.test", "\\\\", "a." * 100 + "test", "contoso.test.\\255"]
+)
+async def test_names_that_cannot_be_do_no_harm(world: World, include: str) -> None:
+    await world.publish(f'@ TXT "v=spf1 include:spf.gate.test include:" "{include}" " -all"')
+    result = await world.result(SPF)
+    assert result.verdict is Verdict.MISMATCH
+    assert result.hints
+
+
+async def test_what_strangers_write_is_shown_without_control_characters(world: World) -> None:
+    await world.publish('term TXT "\\027[2Jterm\\255"')
+    result = await world.result(required(Rule.TXT_CONTAINS_TERM, "term.contoso.test", "term"))
+    assert result.verdict is Verdict.PASS
+    assert result.found == ("\\x1b[2Jterm\\xff",)
