@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from activities.dns.delegation import Delegations
@@ -25,14 +25,24 @@ from domain.dns.verdicts import Observation, Report, RequirementResult
 T = TypeVar("T")
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Checker:
     """Checks domains; one instance serves a whole process and remembers delegations for minutes.
 
     A server that does not answer is part of the result, never an exception.
+
+    Args:
+        settings: Limits and where to start.
+        clock: What DNSSEC signatures are compared with. They follow the world's time, which the time of a
+            process does not: it stands still while workers are down, and jumps in a rehearsal.
     """
 
-    def __init__(self, settings: DnsSettings) -> None:
+    def __init__(self, settings: DnsSettings, clock: Callable[[], datetime] = _utc_now) -> None:
         self._settings = settings
+        self._clock = clock
         self._exchange = Exchange(settings)
         self._delegations = Delegations(settings, self._exchange)
 
@@ -44,12 +54,12 @@ class Checker:
         Args:
             domain: The domain they belong to.
             requirements: What has to be set.
-            checked_at: The instant the report carries and signatures are compared with.
+            checked_at: The instant the report carries.
 
         Raises:
             OSError: This host cannot ask, for example for want of file descriptors.
         """
-        async with self._resolver(checked_at) as resolver:
+        async with self._resolver() as resolver:
             apex = await resolver.look_up(Question(domain.key, "SOA"))
             results = await asyncio.gather(
                 *(_drive(judge(requirement, domain), resolver) for requirement in requirements)
@@ -70,7 +80,7 @@ class Checker:
 
         Args:
             domain: The domain ordered for.
-            checked_at: The instant signatures are compared with.
+            checked_at: The instant from which signatures should last some days more.
             spf_include: Host of our SPF record, if the offer asks to include it.
             ca: The CA that will issue, as CAA records name it.
             certificate_host: The name the certificate will be for; without it the domain.
@@ -85,12 +95,12 @@ class Checker:
             ca=ca,
             certificate_host=certificate_host,
         )
-        async with self._resolver(checked_at) as resolver:
+        async with self._resolver() as resolver:
             return await _drive(steps, resolver)
 
     @asynccontextmanager
-    async def _resolver(self, checked_at: datetime) -> AsyncIterator[Resolver]:
-        validator = Validator(self._settings, self._delegations, checked_at)
+    async def _resolver(self) -> AsyncIterator[Resolver]:
+        validator = Validator(self._settings, self._delegations, self._clock())
         perspectives = Perspectives(self._settings, self._exchange)
         resolver = Resolver(self._settings, self._exchange, self._delegations, validator, perspectives)
         try:

@@ -47,7 +47,7 @@ class Validation:
 
 
 class Validator:
-    """Validates the answers of one check against the instant of that check."""
+    """Validates the answers of one check, at one instant of the world's time."""
 
     def __init__(self, settings: DnsSettings, delegations: Delegations, now: datetime) -> None:
         self._delegations = delegations

@@ -11,7 +11,6 @@ import dns.zone
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from activities.dns.checker import Checker
 from domain.dns.evidence import Security
 from domain.dns.verdicts import ObservationSeverity, Overall, Verdict
 from tests.activities.dns.world import (
@@ -155,7 +154,7 @@ async def test_one_healthy_server_is_enough_to_validate(signed: Signed) -> None:
 
 async def test_signatures_about_to_expire_are_a_warning_before_ordering(signed: Signed) -> None:
     await signed.publish(lifetime=timedelta(days=2))
-    checker = Checker(signed.world.settings(anchors=signed.anchors))
+    checker = signed.world.checker(anchors=signed.anchors)
     seen = await checker.feasibility(named("contoso.test"), checked_at=NOW)
     assert [(o.code, o.severity) for o in seen if o.code.startswith("DNSSEC")] == [
         ("DNSSEC_EXPIRES_SOON", ObservationSeverity.WARNING)
@@ -164,6 +163,14 @@ async def test_signatures_about_to_expire_are_a_warning_before_ordering(signed: 
 
 async def test_a_bogus_zone_blocks_an_order(signed: Signed) -> None:
     await signed.publish(lifetime=timedelta(hours=-1))
-    checker = Checker(signed.world.settings(anchors=signed.anchors))
+    checker = signed.world.checker(anchors=signed.anchors)
     (seen,) = await checker.feasibility(named("contoso.test"), checked_at=NOW)
     assert (seen.code, seen.severity) == ("DNSSEC_BOGUS", ObservationSeverity.BLOCKING)
+
+
+async def test_signatures_follow_the_worlds_time_and_not_the_time_of_a_process(signed: Signed) -> None:
+    await signed.publish(TOKEN_LINE)
+    checker = signed.world.checker(anchors=signed.anchors)
+    late = NOW + timedelta(days=400)
+    report = await checker.check(named("contoso.test"), [OWNERSHIP], checked_at=late)
+    assert (report.checked_at, report.dnssec) == (late, Security.SECURE)

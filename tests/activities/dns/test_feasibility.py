@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from activities.dns.checker import Checker
 from domain.dns.verdicts import Observation
 from tests.activities.dns.world import (
     CUSTOMER,
@@ -20,7 +19,7 @@ from tests.activities.dns.world import (
 
 
 async def observe(world: World, domain: str = "contoso.test") -> dict[str, Observation]:
-    seen = await Checker(world.settings()).feasibility(
+    seen = await world.checker().feasibility(
         named(domain),
         checked_at=NOW,
         spf_include="spf.gate.test",

@@ -133,6 +133,9 @@ class World:
         }
         return DnsSettings.model_validate(usual | changes)
 
+    def checker(self, **changes: object) -> Checker:
+        return Checker(self.settings(**changes), clock=lambda: NOW)
+
     def fail(self, fault: Fault, *addresses: str) -> None:
         for address in addresses:
             self.servers[address].fault = fault
@@ -140,7 +143,7 @@ class World:
     async def check(
         self, *requirements: Requirement, domain: str = "contoso.test", **changes: object
     ) -> Report:
-        checker = Checker(self.settings(**changes))
+        checker = self.checker(**changes)
         return await checker.check(named(domain), requirements, checked_at=NOW)
 
     async def result(self, requirement: Requirement, **changes: object) -> RequirementResult:
