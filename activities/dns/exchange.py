@@ -41,6 +41,9 @@ _UNREACHABLE = frozenset(
 
 Query: TypeAlias = dns.message.QueryMessage
 
+_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
+"""NAT64 and 6to4: IPv6 addresses behind which any IPv4 address may hide, a private one, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -153,4 +156,5 @@ def _same_case(query: Query, message: dns.message.Message) -> bool:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
-    return parsed.is_global and not parsed.is_multicast
+    translated = any(parsed in network for network in _TRANSLATED)
+    return parsed.is_global and not parsed.is_multicast and not translated
