@@ -38,7 +38,6 @@ _UNREACHABLE = frozenset(
 )
 """Errors that say something about the way to a server; any other is a fault of this host and is raised."""
 
-
 Query: TypeAlias = dns.message.QueryMessage
 
 _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
