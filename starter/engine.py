@@ -6,6 +6,7 @@ after a move to another cluster. Any number of them may do so at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -20,10 +21,8 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
 )
-from temporalio.common import AutoUpgradeVersioningOverride, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import wire
@@ -41,23 +40,30 @@ async def ensure_engine(
     *,
     task_queue: str = wire.TASK_QUEUE,
     deployment_every: timedelta = DEPLOYMENT_EVERY,
-    versioned: bool = False,
 ) -> None:
     """Creates what is missing and leaves the rest as it is.
 
     Args:
         client: Where to look.
-        task_queue: Where the relay and the rounds of deployment run.
-        deployment_every: Time between two rounds; an existing schedule is
-            adjusted, and stays paused if it is.
-        versioned: Whether workers carry a build id.
+        task_queue: Where processes run; the relay and the rounds of deployment run beside it.
+        deployment_every: Time between two rounds, for a schedule that does not exist yet.
 
     Raises:
         RPCError: Temporal refuses or does not answer.
     """
     await _ensure_search_attributes(client)
-    await _ensure_relay(client, task_queue, versioned=versioned)
-    await _ensure_schedule(client, task_queue, deployment_every)
+    await _ensure_relay(client, housekeeping_queue(task_queue))
+    await _ensure_schedule(client, housekeeping_queue(task_queue), deployment_every)
+
+
+def housekeeping_queue(task_queue: str) -> str:
+    """Where what is no process runs: the relay and the rounds of deployment.
+
+    On versioned workers processes are pinned to the build that started them. The relay never ends: pinned, it
+    would stay with its first build and stop for good with the last worker of that. What runs are pinned to is
+    for a worker to say (SPEC 10), so the relay needs a worker of its own.
+    """
+    return f"{task_queue}-housekeeping"
 
 
 async def _ensure_search_attributes(client: Client) -> None:
@@ -82,16 +88,12 @@ async def _ensure_search_attributes(client: Client) -> None:
             raise
 
 
-async def _ensure_relay(client: Client, task_queue: str, *, versioned: bool) -> None:
-    # The relay never ends. Pinned like a process it would stay with the build that first started it, and
-    # stop for good with that build's last worker.
-    override = AutoUpgradeVersioningOverride() if versioned else None
+async def _ensure_relay(client: Client, task_queue: str) -> None:
     await client.start_workflow(
         wire.RELAY_OUTBOX,
         id=wire.RELAY_ID,
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        versioning_override=override,
         static_summary="hands mails over to the mail server; runs for ever",
     )
 
@@ -107,20 +109,6 @@ async def _ensure_schedule(client: Client, task_queue: str, every: timedelta) ->
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
     )
-    try:
+    # One that exists belongs to the operators: they set its interval, and pause it.
+    with suppress(ScheduleAlreadyRunningError):
         await client.create_schedule(wire.DEPLOYMENT_SCHEDULE, wanted)
-    except ScheduleAlreadyRunningError:
-        await _adjust(client, wanted)
-
-
-async def _adjust(client: Client, wanted: Schedule) -> None:
-    """Brings an existing schedule in line; its state (paused, notes) belongs to the operators."""
-
-    def update(current: ScheduleUpdateInput) -> ScheduleUpdate | None:
-        schedule = current.description.schedule
-        if schedule.spec.intervals == wanted.spec.intervals:
-            return None
-        schedule.spec = wanted.spec
-        return ScheduleUpdate(schedule=schedule)
-
-    await client.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE).update(update)

@@ -8,11 +8,10 @@ Two sources, each with its owner: `COUNTERSIGN_*` variables are ours (`__` leads
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
@@ -47,19 +46,12 @@ class LogSettings(BaseModel):
     format: LogFormat = LogFormat.JSON
 
 
-def _at_least_a_minute(value: timedelta) -> timedelta:
-    if value < timedelta(minutes=1):
-        raise ValueError("must be a minute or more")
-    return value
-
-
 class Settings(BaseSettings):
     """What the command line and the worker share; the worker's own are in `worker.py`.
 
     Attributes:
         database_url: SQLAlchemy URL of the SQLite file or the PostgreSQL database.
         task_queue: Where workers look for work.
-        deployment_every: Time between two rounds of the automatic deployment.
     """
 
     model_config = SettingsConfigDict(
@@ -68,7 +60,6 @@ class Settings(BaseSettings):
 
     database_url: str = Field(default=DEFAULT_URL, repr=False)
     task_queue: str = wire.TASK_QUEUE
-    deployment_every: Annotated[timedelta, AfterValidator(_at_least_a_minute)] = timedelta(hours=4)
     log: LogSettings = LogSettings()
 
 
@@ -91,10 +82,11 @@ def load(kind: type[AnySettings]) -> AnySettings:
         raise Misconfigured(f"{_variable((group[1],))}: must be JSON" if group else str(error)) from None
 
 
-async def connect(runtime: Runtime | None = None) -> Client:
+async def connect(runtime: Runtime | None = None, *, lazy: bool = False) -> Client:
     """Connects to Temporal as its own configuration says, by default to `localhost:7233`.
 
     Args:
+        lazy: Connect at the first call only.
         runtime: Where the SDK's core logs to; its default if None.
 
     Raises:
@@ -102,7 +94,7 @@ async def connect(runtime: Runtime | None = None) -> Client:
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", TEMPORAL_ADDRESS)
-    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime, lazy=lazy)
 
 
 def _fault(error: ErrorDetails) -> str:

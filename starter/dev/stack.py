@@ -96,6 +96,7 @@ class Running:
             f"{PREFIX}DNS__ANCHORS": "[]",
             f"{PREFIX}DNS__PORT": str(self.ports.dns),
             f"{PREFIX}DNS__ALLOW_PRIVATE": "true",
+            f"{PREFIX}FINISH_WITHIN": "PT3S",
             f"{PREFIX}ADAPTERS": '{"local": {"kind": "local"}}',
         }
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, RemoveSearchAttributesRequest
-from temporalio.client import Client, Schedule, ScheduleOverlapPolicy, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+    WorkflowExecutionStatus,
+)
 
 from domain import wire
 from starter.dev.temporal import TemporalServer
@@ -65,10 +74,17 @@ async def test_a_relay_that_somebody_ended_is_started_again(new_cluster: Client)
     assert relay.status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_another_interval_is_taken_over_and_a_paused_schedule_stays_paused(new_cluster: Client) -> None:
+async def test_what_operators_set_on_the_schedule_outlives_the_start_of_a_worker(new_cluster: Client) -> None:
+    def every_six_hours(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        changed = current.description.schedule
+        changed.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=6))])
+        return ScheduleUpdate(schedule=changed)
+
     await ensure_engine(new_cluster)
-    await new_cluster.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE).pause(note="audit")
-    await ensure_engine(new_cluster, deployment_every=timedelta(hours=6))
+    handle = new_cluster.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE)
+    await handle.update(every_six_hours)
+    await handle.pause(note="audit")
+    await ensure_engine(new_cluster)
     deployment = await schedule(new_cluster)
     assert deployment.spec.intervals[0].every == timedelta(hours=6)
     assert (deployment.state.paused, deployment.state.note) == (True, "audit")

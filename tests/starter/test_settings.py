@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,27 +18,21 @@ def test_nothing_has_to_be_set() -> None:
     settings = load(Settings)
     assert settings.database_url == "sqlite+aiosqlite:///.countersign/countersign.db"
     assert settings.task_queue == "countersign"
-    assert settings.deployment_every == timedelta(hours=4)
 
 
 def test_groups_are_set_field_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_LOG__FORMAT", "console")
-    monkeypatch.setenv("COUNTERSIGN_DEPLOYMENT_EVERY", "PT6H")
     settings = load(Settings)
     assert settings.log.format is LogFormat.CONSOLE
-    assert settings.deployment_every == timedelta(hours=6)
 
 
 def test_every_variable_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_LOG__LEVEL", "loud")
     monkeypatch.setenv("COUNTERSIGN_LOG__COLOUR", "red")
-    monkeypatch.setenv("COUNTERSIGN_DEPLOYMENT_EVERY", "PT1S")
     with pytest.raises(Misconfigured) as refused:
         load(Settings)
-    lines = str(refused.value).splitlines()
-    names = {line.partition(":")[0] for line in lines}
-    assert names == {"COUNTERSIGN_LOG__LEVEL", "COUNTERSIGN_LOG__COLOUR", "COUNTERSIGN_DEPLOYMENT_EVERY"}
-    assert "COUNTERSIGN_DEPLOYMENT_EVERY: must be a minute or more" in lines
+    names = {line.partition(":")[0] for line in str(refused.value).splitlines()}
+    assert names == {"COUNTERSIGN_LOG__LEVEL", "COUNTERSIGN_LOG__COLOUR"}
 
 
 def test_a_group_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
