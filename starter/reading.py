@@ -49,6 +49,15 @@ class Reading(Gateway):
             timeline=timeline,
         )
 
+    async def view(self, process: str) -> ProcessView:
+        """Where one process stands.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        async with self._reading() as session:
+            return await processes.get_view(session, process)
+
     async def orders(
         self, organisation: str | None = None, *, ended: bool | None = None, limit: int = 100
     ) -> tuple[ProcessEntry, ...]:

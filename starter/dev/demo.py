@@ -1,0 +1,124 @@
+"""`countersign demo`: plays the example orders on an embedded stack of their own and shows what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from starter.client import Countersign
+from starter.dev.examples import read_examples
+from starter.dev.player import Outcome, Player
+from starter.dev.samples import ORDERS, copy_zones, load_samples
+from starter.dev.stack import Stack
+from storage.mails import Mail
+from storage.processes import TimelineEntry
+
+
+def run_demo(keep: bool) -> int:
+    """Plays every example and prints one timeline and the outcomes.
+
+    Args:
+        keep: Leave everything running afterwards, until Ctrl-C.
+
+    Returns:
+        0 if every order ended as its file says, else 1.
+    """
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="countersign-demo-", ignore_cleanup_errors=True) as folder:
+        return asyncio.run(_demo(Path(folder), console, keep=keep))
+
+
+async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
+    console.print("Starting Temporal, worker, mail catcher and name server on loopback …")
+    copy_zones(folder / "zones")
+    async with Stack(folder) as stack:
+        await load_samples(stack.database, datetime.now(UTC))
+        countersign = Countersign(
+            stack.virtual_time.client, stack.database, clock=lambda: None, allow_special_use=True
+        )
+
+        def say(order: str, what: str) -> None:
+            console.print(f"[dim]{order:>26}[/dim]  {escape(what)}")
+
+        player = Player(countersign, stack.virtual_time, stack.zone_folder, say)
+        outcomes = await asyncio.gather(*(player.play(example) for example in read_examples(ORDERS)))
+        console.print()
+        await _show_timeline(console, countersign, outcomes)
+        _show_outcomes(console, outcomes, stack.running.ui_url)
+        console.print(
+            f"{len(stack.mail.messages)} mails were handed over by SMTP to {len({m.recipient for m in stack.mail.messages})} people."
+        )
+        if keep:
+            await _stay(console, stack)
+    return 1 if any(outcome.complaints for outcome in outcomes) else 0
+
+
+async def _show_timeline(console: Console, countersign: Countersign, outcomes: Iterable[Outcome]) -> None:
+    """One line for every step of every process, in the order of its own clock."""
+    table = Table(
+        title="What happened, in virtual time (UTC)", title_justify="left", box=None, pad_edge=False
+    )
+    for column in ("when", "process", "transition", "actor", "mail to"):
+        table.add_column(column, no_wrap=column in {"when", "process"}, overflow="fold")
+    steps: list[tuple[TimelineEntry, list[Mail]]] = []
+    for outcome in outcomes:
+        if outcome.order is None:
+            continue
+        sent = await countersign.mails(order=outcome.order, limit=1000)
+        timeline = (await countersign.show(outcome.order)).timeline
+        steps += [
+            (step, [m for m in sent if (m.process, m.seq) == (step.process, step.seq)]) for step in timeline
+        ]
+    for step, mails in sorted(steps, key=lambda each: (each[0].at, each[0].process, each[0].seq)):
+        to = "; ".join(f"{m.template}: {m.recipient}" for m in mails)
+        table.add_row(f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, _in_words(step), step.actor, escape(to))
+    console.print(table)
+    console.print()
+
+
+def _in_words(step: TimelineEntry) -> str:
+    moved = f"{step.from_state} → {step.to_state}" if step.from_state != step.to_state else step.to_state
+    refused = f" [red]refused: {step.code}[/red]" if not step.accepted else ""
+    return f"{escape(step.action)}  [dim]{escape(moved)}[/dim]{refused}"
+
+
+def _show_outcomes(console: Console, outcomes: Iterable[Outcome], ui: str) -> None:
+    table = Table(title="How the orders ended", title_justify="left", box=None, pad_edge=False)
+    for column in ("example", "ended", "as its file says", "in the Temporal UI"):
+        table.add_column(column, overflow="fold")
+    for outcome in outcomes:
+        verdict = (
+            "[green]yes[/green]"
+            if not outcome.complaints
+            else "[red]no[/red]: " + escape("; ".join(outcome.complaints))
+        )
+        link = (
+            f"{ui}/namespaces/default/workflows/order-{outcome.order}"
+            if outcome.order
+            else "nothing was started"
+        )
+        table.add_row(outcome.example.name, escape(outcome.ended), verdict, link)
+    console.print(table)
+    console.print()
+
+
+async def _stay(console: Console, stack: Stack) -> None:
+    """Leaves the stack running until SIGINT or SIGTERM and says where everything is."""
+    running = stack.running
+    console.print(f"Everything keeps running until Ctrl-C. Temporal UI: {running.ui_url}")
+    console.print(f"State: {running.folder}  mails: {running.folder / 'mails'}  zones: {stack.zone_folder}")
+    console.print("For the command line in another terminal:")
+    for name, value in running.environment.items():
+        console.print(f"  export {name}='{value}'")
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
