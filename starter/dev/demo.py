@@ -53,9 +53,8 @@ async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
         console.print()
         await _show_timeline(console, countersign, outcomes)
         _show_outcomes(console, outcomes, stack.running.ui_url)
-        console.print(
-            f"{len(stack.mail.messages)} mails were handed over by SMTP to {len({m.recipient for m in stack.mail.messages})} people."
-        )
+        people = {mail.recipient for mail in stack.mail.messages}
+        console.print(f"{len(stack.mail.messages)} mails were handed over by SMTP to {len(people)} people.")
         if keep:
             await _stay(console, stack)
     return 1 if any(outcome.complaints for outcome in outcomes) else 0
@@ -78,10 +77,19 @@ async def _show_timeline(console: Console, countersign: Countersign, outcomes: I
             (step, [m for m in sent if (m.process, m.seq) == (step.process, step.seq)]) for step in timeline
         ]
     for step, mails in sorted(steps, key=lambda each: (each[0].at, each[0].process, each[0].seq)):
-        to = "; ".join(f"{m.template}: {m.recipient}" for m in mails)
-        table.add_row(f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, _in_words(step), step.actor, escape(to))
+        table.add_row(
+            f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, _in_words(step), step.actor, escape(_letters(mails))
+        )
     console.print(table)
     console.print()
+
+
+def _letters(mails: list[Mail]) -> str:
+    """Who got which mail, one mention of each kind."""
+    recipients: dict[str, list[str]] = {}
+    for mail in mails:
+        recipients.setdefault(mail.template, []).append(mail.recipient)
+    return "; ".join(f"{kind}: {', '.join(sorted(people))}" for kind, people in recipients.items())
 
 
 def _in_words(step: TimelineEntry) -> str:
