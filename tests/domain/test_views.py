@@ -1,0 +1,262 @@
+"""What people read of a process: whom it waits for, until when, what then (SPEC 8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domain.approval import Approval
+from domain.checks import CheckReport, Finding, RecordsSeen
+from domain.dns.verdicts import ObservationSeverity, Overall
+from domain.line import LineProgress, LineState, OpenTask
+from domain.line_view import line_view, title
+from domain.transitions import OpenApproval, ProcessView
+from domain.views import after_deadline, at, details, open_approval, waiting_for_approval
+from tests.domain.samples import (
+    DAY,
+    NOW,
+    context,
+    definition,
+    offer,
+    opened,
+    order_line,
+    people,
+    says,
+    stage,
+)
+
+
+def snapshot(approval: Approval) -> OpenApproval:
+    shown = open_approval(approval)
+    assert shown is not None
+    return shown
+
+
+# Whom an approval waits for
+
+
+@pytest.mark.parametrize(
+    ("rule", "roster", "words"),
+    [
+        ({"combine": "any"}, ("ann",), "First: Ann"),
+        ({"combine": "any"}, ("ann", "ben"), "First: one of Ann, Ben"),
+        ({"combine": "all"}, ("ann", "ben"), "First: Ann, Ben"),
+        (
+            {"combine": "quorum", "quorum": 2},
+            ("ann", "ben", "cas"),
+            "First: 2 of 3 (0 decided; open: Ann, Ben, Cas)",
+        ),
+        ({"combine": "any"}, (), "an operator: nobody may decide stage First"),
+        ({"combine": "quorum", "quorum": 2}, ("ann",), "an operator: nobody may decide stage First"),
+    ],
+)
+def test_an_open_stage_names_whose_decision_it_waits_for(
+    rule: dict[str, Any], roster: tuple[str, ...], words: str
+) -> None:
+    assert waiting_for_approval(opened(stage(**rule), roster=roster)) == words
+
+
+def test_a_stage_without_a_roster_waits_for_the_directory() -> None:
+    approval = Approval(definition(), requester="req")
+    approval.open_next(NOW)
+    assert waiting_for_approval(approval) == "the directory, to name who decides stage First"
+
+
+def test_who_has_decided_is_named_no_longer() -> None:
+    approval = opened(stage(combine="quorum", quorum=2))
+    approval.decide(says("ben"), NOW)
+    assert waiting_for_approval(approval) == "First: 2 of 3 (1 decided; open: Ann, Cas)"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("expire", "the approval expires"),
+        ("approve", "the stage counts as approved"),
+        ("deny", "the request counts as denied"),
+    ],
+)
+def test_a_deadline_says_what_it_leads_to(outcome: str, words: str) -> None:
+    assert after_deadline(opened(stage(on_deadline=outcome))) == words
+
+
+# The approval in lists
+
+
+def test_an_approval_is_listed_once_its_first_stage_is_open() -> None:
+    approval = Approval(definition(), requester="req")
+    assert open_approval(approval) is None
+    approval.open_next(NOW)
+    assert snapshot(approval).roster is None
+
+
+def test_a_listed_approval_tells_its_stage_deadline_and_who_has_decided() -> None:
+    approval = opened(stage(combine="all", deadline=DAY))
+    approval.decide(says("cas"), NOW)
+    assert snapshot(approval) == OpenApproval(
+        status=approval.status,
+        stage="first",
+        stage_title="First",
+        round=1,
+        definition="release@1",
+        opened_at=NOW,
+        deadline=NOW + DAY,
+        roster=people("ann", "ben", "cas"),
+        decided=("cas",),
+    )
+
+
+def test_an_ended_approval_is_never_shown_as_pending() -> None:
+    approval = opened()
+    approval.withdraw("req")
+    assert (snapshot(approval).status, snapshot(approval).deadline) == ("WITHDRAWN", None)
+
+
+@pytest.mark.xfail(strict=True, reason="views.open_approval takes `not waited for` for `has decided`")
+def test_an_ended_approval_names_only_those_who_did_decide() -> None:
+    approval = opened()
+    approval.decide(says("ben", "deny"), NOW)
+    assert snapshot(approval).decided == ("ben",)
+
+
+# A line
+
+
+def view(
+    state: LineState,
+    *,
+    approval: Approval | None = None,
+    report: CheckReport | None = None,
+    seen: RecordsSeen | None = None,
+    closes_at: datetime | None = None,
+    ponr_at: datetime | None = None,
+    **more: Any,
+) -> ProcessView:
+    progress = LineProgress(state)
+    progress.ponr_at = ponr_at
+    line = order_line(offer(adapter="local"), **more)
+    return line_view(line, progress, approval=approval, report=report, seen=seen, closes_at=closes_at)
+
+
+def seen(summary: str = "mx MISSING") -> RecordsSeen:
+    return RecordsSeen(report="r1", at=NOW, state=Overall.PENDING, digest="d", summary=summary)
+
+
+def waits(shown: ProcessView) -> tuple[str, datetime | None, str]:
+    return shown.waiting_for, shown.until, shown.what_then
+
+
+def test_a_line_in_approval_waits_for_its_approvers() -> None:
+    shown = view(LineState.AWAITING_APPROVAL, approval=opened())
+    assert waits(shown) == ("First: one of Ann, Ben, Cas", NOW + 60 * DAY, "the approval expires")
+    assert shown.approval is not None
+
+
+def test_an_approved_line_whose_check_found_something_waits_for_the_partner() -> None:
+    approval = opened()
+    approval.decide(says("ann"), NOW)
+    blocking = Finding(code="X", severity=ObservationSeverity.BLOCKING, field="items", message="x; mend it.")
+    shown = view(
+        LineState.AWAITING_APPROVAL,
+        approval=approval,
+        report=CheckReport(id="c1", at=NOW, findings=(blocking,)),
+    )
+    assert waits(shown) == ("the partner: the check found something to mend", None, "")
+
+
+def test_a_scheduled_line_waits_for_its_start_date() -> None:
+    shown = view(LineState.SCHEDULED, requested_start=NOW + DAY)
+    assert waits(shown) == ("the requested start date", NOW + DAY, "provisioning may begin")
+
+
+def test_a_confirmed_line_waits_for_its_deployment() -> None:
+    assert waits(view(LineState.CONFIRMED)) == (
+        "somebody to deploy it, or the automatic deployment",
+        None,
+        "",
+    )
+
+
+def test_a_deployed_line_waits_for_records_until_it_closes() -> None:
+    shown = view(LineState.PROVISIONING, seen=seen(), closes_at=NOW + 30 * DAY)
+    assert waits(shown) == (
+        "DNS records: mx MISSING",
+        NOW + 30 * DAY,
+        "the line closes; it can still be completed",
+    )
+    assert shown.open_tasks == (OpenTask.DNS,)
+
+
+def test_a_closed_line_still_waits_for_records_and_nothing_ends_that() -> None:
+    shown = view(LineState.CLOSED, seen=seen())
+    assert waits(shown) == ("DNS records: mx MISSING", None, "")
+    assert not shown.ended
+
+
+def test_before_anybody_has_looked_no_task_is_open() -> None:
+    shown = view(LineState.PROVISIONING)
+    assert shown.waiting_for == "DNS records: the first look"
+    assert shown.open_tasks == ()
+
+
+def test_past_the_point_of_no_return_a_line_waits_for_its_backend() -> None:
+    shown = view(LineState.PROVISIONING, seen=seen(), ponr_at=NOW)
+    assert waits(shown) == ("the backend local", None, "")
+    assert shown.open_tasks == ()
+    assert shown.ponr_at == NOW
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        LineState.PROVISIONED,
+        LineState.REJECTED,
+        LineState.EXPIRED,
+        LineState.CANCELLED,
+        LineState.FAILED,
+    ],
+)
+def test_what_has_ended_waits_for_nothing(state: LineState) -> None:
+    shown = view(state, seen=seen(), ponr_at=NOW, closes_at=None)
+    assert shown.ended
+    assert waits(shown) == ("", None, "")
+
+
+def test_a_title_says_what_is_for_whom() -> None:
+    assert title(context(), "Mail") == "Mail for contoso.ch, Contoso AG"
+    assert title(context(None), "Mail") == "Mail, Contoso AG"
+
+
+# Details in the Temporal UI
+
+
+def test_details_list_in_markdown_what_is_known() -> None:
+    shown = view(LineState.PROVISIONING, seen=seen(), closes_at=NOW + 30 * DAY)
+    assert details(shown).splitlines() == [
+        "- **State:** provisioning",
+        "- **Waiting for:** DNS records: mx MISSING",
+        "- **Until:** 2026-04-01 08:00 UTC",
+        "- **What then:** the line closes; it can still be completed",
+        "- **Open tasks:** dns",
+        "- **Offer:** `mail@1`",
+    ]
+
+
+def test_what_has_no_limit_says_so_and_has_no_consequence() -> None:
+    assert "- **Until:** no limit" in details(view(LineState.CONFIRMED))
+    assert "What then" not in details(view(LineState.CONFIRMED))
+
+
+def test_the_point_of_no_return_and_the_definition_are_shown() -> None:
+    line = order_line(offer(), approval=definition(version=3))
+    progress = LineProgress(LineState.AWAITING_APPROVAL)
+    shown = details(line_view(line, progress, approval=opened(), report=None, seen=None, closes_at=None))
+    assert "- **Approval definition:** `release@3`" in shown
+    assert "- **Point of no return:** 2026-03-02 08:00 UTC" in details(view(LineState.FAILED, ponr_at=NOW))
+
+
+@pytest.mark.parametrize(("instant", "words"), [(None, "no limit"), (NOW, "2026-03-02 08:00 UTC")])
+def test_an_instant_reads_as_utc(instant: datetime | None, words: str) -> None:
+    assert at(instant) == words
