@@ -12,6 +12,7 @@ from domain.errors import Code
 from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
 from storage import directory, inventory, mails, projection
 from storage.database import Database
+from storage.stages import Stages
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +63,7 @@ async def _write(session: AsyncSession, announcement: Announcement) -> tuple[Ann
 
 async def _may_decide(session: AsyncSession, wish: Authorise, decision: Transition) -> bool:
     """Whether the actor may decide now, or the answer given before (SPEC 4.3)."""
-    await projection.lock(session, decision.process)
-    before = await projection.was_accepted(session, decision.process, decision.seq)
+    before = await projection.answer_before(session, decision.process, decision.seq)
     if before is not None:
         return before
     entitled = await directory.approvers(session, wish.approvers, wish.parties)
@@ -84,9 +84,10 @@ async def _tell(
         return None, 0
     view = await projection.advance(session, steps)
     new = await projection.record(session, steps)
-    roster = await _seated(session, seat, steps[-1]) if seat else None
+    stages = await Stages.of(session, steps[-1].process)
+    roster = await _seated(session, seat, stages.roster(steps[-1].view.approval)) if seat else None
     if new:
-        await projection.update_approvals(session, view, new, roster)
+        await stages.update(view, new, roster)
     queued = 0
     for step in new:
         await _change_inventory(session, step)
@@ -94,11 +95,14 @@ async def _tell(
     return roster, queued
 
 
-async def _seated(session: AsyncSession, seat: SeatRoster, opening: Transition) -> tuple[Approver, ...]:
+async def _seated(
+    session: AsyncSession, seat: SeatRoster, recorded: tuple[Approver, ...] | None
+) -> tuple[Approver, ...]:
     """The roster of the stage that opens: the recorded one, or the directory's answer now."""
-    stage = opening.view.approval
-    recorded = await projection.roster(session, opening.process, stage) if stage else None
-    return await directory.approvers(session, seat.approvers, seat.parties) if recorded is None else recorded
+    if recorded is not None:
+        return recorded
+    entitled = await directory.approvers(session, seat.approvers, seat.parties)
+    return tuple(approver for approver in entitled if approver.key not in seat.excluding)
 
 
 async def _change_inventory(session: AsyncSession, step: Transition) -> None:

@@ -158,10 +158,15 @@ class Transition(Message):
 
 
 class SeatRoster(Message):
-    """Asks who may decide a stage, from the directory as it is now."""
+    """Asks who may decide a stage, from the directory as it is now.
+
+    Attributes:
+        excluding: People who get no seat whatever they may do: requester and beneficiary.
+    """
 
     approvers: Approvers
     parties: Parties
+    excluding: tuple[Key, ...] = ()
 
 
 class Authorise(Message):

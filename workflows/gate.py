@@ -58,7 +58,8 @@ class ApprovalGate(Process):
         data = {"stage": approval.stage.name, "round": str(approval.round)}
         self.note("approval.opened", notices=(requested,), data=data)
         opening = approval.index
-        seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties)
+        excluding = () if approval.stage.self_approval else tuple(sorted(approval.affected))
+        seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties, excluding=excluding)
 
         def seated(announced: Announced) -> None:
             if approval.index == opening and approval.is_pending:
