@@ -66,7 +66,7 @@ class Schedules(Gateway):
         )
 
     async def set_schedule(self, every: timedelta) -> ScheduleStatus:
-        """Sets the time between two rounds; a worker that starts sets it to its own setting again.
+        """Sets the time between two rounds.
 
         Raises:
             Refusal: INVALID_INPUT, NOT_FOUND or UNAVAILABLE.

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from domain.definitions import ApprovalDefinition
 from domain.offers import Offer
-from starter.cli.output import answer, table, without
+from starter.cli.output import answer, table
 from starter.cli.session import Json, with_database
 from starter.files import read_catalogue
 from starter.gateway import database_errors, utc_now
@@ -54,11 +54,7 @@ def list_versions(
     offers = with_database(_versions(Offer, name))
     definitions = with_database(_versions(ApprovalDefinition, name))
     if as_json:
-        document = {
-            "offers": [without(each) for each in offers],
-            "definitions": [without(each) for each in definitions],
-        }
-        answer(document, lambda _: "", as_json=True)
+        answer({"offers": offers, "definitions": definitions}, lambda _: "", as_json=True)
     else:
         answer((offers, definitions), _list, as_json=False)
 

@@ -56,25 +56,25 @@ def table(
     cells = [[plain(cell) for cell in row] for row in rows]
     if not cells:
         return Text(empty)
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(box=None, pad_edge=False)
     for column in columns:
         drawn.add_column(column, header_style="dim", overflow="fold")
     for row in cells:
         drawn.add_row(*row)
-    return drawn
+    return Group(Text(title, style="bold"), drawn) if title else drawn
 
 
 def facts(title: str, rows: Iterable[tuple[str, object]]) -> RenderableType:
     """Names and values below each other; what has no value is left out."""
-    drawn = Table(
-        title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
-    )
-    drawn.add_column(style="dim")
+    drawn = Table(box=None, show_header=False, pad_edge=False)
+    drawn.add_column(style="dim", no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in rows:
         if value not in {None, ""}:
             drawn.add_row(name, plain(value))
-    return drawn
+    heading = plain(title)
+    heading.stylize("bold")
+    return Group(heading, drawn)
 
 
 def plain(value: object) -> Text:

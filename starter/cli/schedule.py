@@ -30,10 +30,7 @@ def set_every(
     every: Annotated[str, typer.Argument(help="Time between two rounds: PT4H, PT30M, 04:00:00.")],
     as_json: Json = False,
 ) -> None:
-    """Set the time between two rounds.
-
-    Workers set it to COUNTERSIGN_DEPLOYMENT_EVERY when they start; to keep a change, set that as well.
-    """
+    """Set the time between two rounds."""
     try:
         span = TypeAdapter(timedelta).validate_python(every)
     except ValidationError:
