@@ -16,7 +16,7 @@ from sqlmodel import col
 from domain.definitions import ApprovalDefinition, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
-from storage.statements import insert
+from storage.statements import dialect, insert
 from storage.tables import DefinitionVersionRow, OfferVersionRow, VersionRow
 
 
@@ -146,11 +146,12 @@ async def _add(
         for body in bodies
     ]
     # Inserting first makes two publishers at once agree on who was first.
+    statement = insert(dialect(session), str(table.__tablename__))
     added = await session.execute(
-        insert(session, table)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["name", "version"])
-        .returning(col(table.name), col(table.version))
+        statement.on_conflict_do_nothing(index_elements=["name", "version"]).returning(
+            statement.table.c.name, statement.table.c.version
+        ),
+        rows,
     )
     new = {f"{name}@{version}" for name, version in added}
     await _check_unchanged(session, table, bodies)

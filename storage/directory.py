@@ -217,47 +217,32 @@ async def recipients(
         audience: Who is meant.
         roster: The seats of the open stage. Who has one is mailed as approver, however reached.
     """
-    reasons = await _reasons(session, audience, {seat.key for seat in roster})
-    rows = await session.scalars(
-        select(PersonRow)
-        .where(col(PersonRow.key).in_(reasons), col(PersonRow.active), col(PersonRow.email).is_not(None))
-        .order_by(col(PersonRow.key))
-    )
-    return tuple(
-        Recipient(
-            key=row.key, name=row.name, email=row.email or "", language=row.language, why=reasons[row.key]
-        )
-        for row in rows
-    )
-
-
-async def _reasons(session: AsyncSession, audience: Audience, seated: set[str]) -> dict[str, Why]:
-    """Why each person is reached; the strongest reason wins."""
-    reasons = await _reached_by_role(session, audience)
-    reasons |= dict.fromkeys(audience.people, Why.REQUESTER)
-    if audience.roster:
-        reasons |= dict.fromkeys(seated, Why.APPROVER)
-    reasons |= {key: Why.APPROVER for key in reasons if key in seated}
-    return {key: why for key, why in reasons.items() if key not in audience.excluding}
-
-
-async def _reached_by_role(session: AsyncSession, audience: Audience) -> dict[str, Why]:
+    seated = {seat.key for seat in roster}
+    named = {*audience.people, *(seated if audience.roster else ())}
     notified = roles_with(audience.permission) if audience.permission else frozenset()
     wanted = notified | ({Role.WORKFLOW_MAILS} if audience.workflow_mails else set())
-    if not (audience.organisations and wanted):
-        return {}
+    meant_by_role = col(GrantRow.organisation).in_(audience.organisations) & col(GrantRow.role).in_(wanted)
     rows = await session.execute(
-        select(col(GrantRow.person), col(GrantRow.role)).where(
-            col(GrantRow.organisation).in_(audience.organisations), col(GrantRow.role).in_(wanted)
+        select(PersonRow, col(GrantRow.role))
+        .outerjoin(GrantRow, (col(GrantRow.person) == col(PersonRow.key)) & meant_by_role)
+        .where(
+            col(PersonRow.active),
+            col(PersonRow.email).is_not(None),
+            col(PersonRow.key).not_in(audience.excluding),
+            col(PersonRow.key).in_(named) | col(GrantRow.role).is_not(None),
         )
     )
-    reached: dict[str, Why] = {}
-    for key, role in rows:
-        if role in notified:
-            reached[key] = Why.NOTIFY
+    reached: dict[str, Recipient] = {}
+    for row, role in rows:
+        if row.key in seated:
+            why = Why.APPROVER
+        elif row.key in named:
+            why = Why.REQUESTER
         else:
-            reached.setdefault(key, Why.WORKFLOW_MAILS)
-    return reached
+            why = Why.NOTIFY if role in notified else Why.WORKFLOW_MAILS
+        if row.key not in reached or why is Why.NOTIFY:
+            reached[row.key] = _recipient(row, why)
+    return tuple(reached[key] for key in sorted(reached))
 
 
 # What stands behind
@@ -273,6 +258,10 @@ def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[
         col(GrantRow.organisation).in_(organisations),
         col(GrantRow.role).in_(sorted(roles)),
     )
+
+
+def _recipient(row: PersonRow, why: Why) -> Recipient:
+    return Recipient(key=row.key, name=row.name, email=row.email or "", language=row.language, why=why)
 
 
 def _with_sorted_grants(person: Person) -> Person:

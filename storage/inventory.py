@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import case, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -14,7 +16,7 @@ from sqlmodel import col
 from domain.errors import Code, Refusal
 from domain.line import ServiceStatus
 from domain.transitions import ServiceChange
-from storage.statements import insert
+from storage.statements import dialect, insert, keep_newest
 from storage.tables import ClaimStatus, DomainClaimRow, ServiceRow
 
 GONE = (ServiceStatus.CANCELLED, ServiceStatus.DEPROVISIONED)
@@ -68,50 +70,45 @@ async def service(session: AsyncSession, key: str) -> Service:
     return _service(row)
 
 
+@cache
+def _recording(dialect: str) -> Insert:
+    statement = insert(dialect, "service")
+    age = ("updated_at", "process", "seq")
+    is_newer = tuple_(*(statement.excluded[name] for name in age)) > tuple_(
+        *(statement.table.c[name] for name in age)
+    )
+    moving = (*age, "organisation", "offer", "offer_version", "domain", "status")
+    told_again = keep_newest(statement, is_newer, moving, since="created_at")
+    return statement.on_conflict_do_update(index_elements=["id"], set_=told_again)
+
+
 async def record_services(
-    session: AsyncSession, changes: Iterable[ServiceChange], process: str, seq: int, at: datetime
+    session: AsyncSession, changes: Sequence[ServiceChange], process: str, seq: int, at: datetime
 ) -> None:
     """Writes services' statuses as a transition left them; an older one that arrives late changes nothing.
 
     Within a process `seq` decides what is newer, between processes the time does.
     """
-    for change in changes:
-        statement = insert(session, ServiceRow).values(
-            id=change.id,
-            organisation=change.organisation,
-            offer=change.offer,
-            offer_version=change.offer_version,
-            domain=change.domain,
-            status=change.status,
-            order_id=change.order,
-            line=change.line,
-            created_at=at,
-            updated_at=at,
-            process=process,
-            seq=seq,
-        )
-        given = statement.excluded
-        is_newer = tuple_(given.updated_at, given.process, given.seq) > tuple_(
-            col(ServiceRow.updated_at), col(ServiceRow.process), col(ServiceRow.seq)
-        )
-        columns = (
-            "organisation",
-            "offer",
-            "offer_version",
-            "domain",
-            "status",
-            "updated_at",
-            "process",
-            "seq",
-        )
-        newest = {name: case((is_newer, given[name]), else_=getattr(ServiceRow, name)) for name in columns}
-        earliest = case(
-            (given.created_at < col(ServiceRow.created_at), given.created_at),
-            else_=col(ServiceRow.created_at),
-        )
-        await session.execute(
-            statement.on_conflict_do_update(index_elements=["id"], set_={**newest, "created_at": earliest})
-        )
+    if not changes:
+        return
+    rows = [
+        {
+            "id": change.id,
+            "organisation": change.organisation,
+            "offer": change.offer,
+            "offer_version": change.offer_version,
+            "domain": change.domain,
+            "status": change.status,
+            "order_id": change.order,
+            "line": change.line,
+            "created_at": at,
+            "updated_at": at,
+            "process": process,
+            "seq": seq,
+        }
+        for change in changes
+    ]
+    await session.execute(_recording(dialect(session)), rows)
 
 
 def _service(row: ServiceRow) -> Service:
@@ -139,18 +136,18 @@ async def claim(session: AsyncSession, domain: str, organisation: str, token: st
         The token that proves the claim: the one from before, or the given one if the claim is new or had
         been released.
     """
-    was_released = col(DomainClaimRow.status) == ClaimStatus.RELEASED
-    statement = insert(session, DomainClaimRow).values(
+    claims = insert(dialect(session), "domain_claim").values(
         domain=domain, organisation=organisation, token=token, status=ClaimStatus.CLAIMED
     )
+    was_released = claims.table.c.status == ClaimStatus.RELEASED
     kept = await session.scalar(
-        statement.on_conflict_do_update(
+        claims.on_conflict_do_update(
             index_elements=["domain", "organisation"],
             set_={
-                "token": case((was_released, statement.excluded.token), else_=col(DomainClaimRow.token)),
-                "status": case((was_released, ClaimStatus.CLAIMED), else_=col(DomainClaimRow.status)),
+                name: case((was_released, claims.excluded[name]), else_=claims.table.c[name])
+                for name in ("token", "status")
             },
-        ).returning(col(DomainClaimRow.token))
+        ).returning(claims.table.c.token)
     )
     return str(kept)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
 from domain.base import Language
@@ -21,7 +23,7 @@ from domain.errors import Code, Refusal
 from domain.mail import RELEVANT_GROUP, MailFacts, MailGroup, Template, Why
 from domain.transitions import Notice, Transition
 from storage.directory import Recipient
-from storage.statements import insert
+from storage.statements import dialect, insert
 from storage.tables import MailRow, MailStatus, ProcessRow
 
 _NAMESPACE = UUID("5f0d6a0e-6f0b-4d0c-9f5c-3f7d4b1f3c11")
@@ -70,6 +72,12 @@ class Mail:
 # Outbox
 
 
+@cache
+def _queueing(dialect: str) -> ReturningInsert[str]:
+    statement = insert(dialect, "mail")
+    return statement.on_conflict_do_nothing(index_elements=["id"]).returning(statement.table.c.id)
+
+
 async def queue(
     session: AsyncSession, transition: Transition, letters: Iterable[tuple[Notice, Iterable[Recipient]]]
 ) -> int:
@@ -84,13 +92,8 @@ async def queue(
     ]
     if not rows:
         return 0
-    added = await session.scalars(
-        insert(session, MailRow)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(col(MailRow.id))
-    )
-    return len(added.all())
+    added = await session.execute(_queueing(dialect(session)), rows)
+    return len(added.scalars().all())
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 100) -> tuple[Mail, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Code, Refusal
-from storage.statements import insert
+from storage.statements import dialect, insert
 from storage.tables import SubmissionRow
 
 
@@ -23,7 +23,7 @@ async def reserve(session: AsyncSession, customer: str, key: str, body_hash: str
         Refusal: IDEMPOTENCY_MISMATCH, if the key stands for an order with another body.
     """
     await session.execute(
-        insert(session, SubmissionRow)
+        insert(dialect(session), "submission")
         .values(customer=customer, key=key, body_hash=body_hash, order_id=order_id)
         .on_conflict_do_nothing(index_elements=["customer", "key"])
     )
