@@ -129,6 +129,18 @@ async def test_a_record_changed_after_signing_is_bogus(signed: Signed) -> None:
     assert report.dnssec is Security.BOGUS
 
 
+async def test_a_forged_ds_does_not_help_a_foreign_key(signed: Signed) -> None:
+    await signed.publish(TOKEN_LINE)
+    genuine, forger = signed.customer, Signer("contoso.test.")
+    tld = signed.world.folder / TLD / "test.zone"
+    tld.write_text(tld.read_text().replace(genuine.ds, forger.ds))
+    for address in CUSTOMER:
+        await signed.world.serve(address, contoso_test=forger.sign(customer_zone(TOKEN_LINE)))
+    assert genuine.ds not in tld.read_text()
+    assert forger.ds in tld.read_text()
+    assert (await signed.world.check(OWNERSHIP, anchors=signed.anchors)).dnssec is Security.BOGUS
+
+
 async def test_a_foreign_key_at_the_top_makes_everything_below_bogus(signed: Signed) -> None:
     await signed.publish(TOKEN_LINE)
     report = await signed.world.check(OWNERSHIP, anchors=(Signer(".").ds,))

@@ -72,6 +72,50 @@ async def test_names_travel_in_random_case(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(spellings) > 5
 
 
+async def test_a_spelling_that_comes_back_changed_is_asked_again_plainly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spellings: list[dns.name.Name] = []
+
+    async def udp(query: dns.message.Message, *_: Any, **__: Any) -> dns.message.Message:
+        response = dns.message.from_wire(dns.message.make_response(query).to_wire())
+        spellings.append(query.question[0].name)
+        response.question[0].name = query.question[0].name.canonicalize()
+        return response
+
+    monkeypatch.setattr(dns.asyncquery, "udp", udp)
+    long = dns.name.from_text("a-name-of-many-letters.contoso.ch")
+    reply = await Exchange(DnsSettings()).ask("127.0.0.1", long, TXT)
+    assert reply.message is not None
+    assert [name.labels == long.labels for name in spellings] == [False, True]
+
+
+class Spoofed(asyncio.DatagramProtocol):
+    """Forged packets arrive before the genuine one."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.queries = 0
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.queries += 1
+        query = dns.message.from_wire(data)
+        genuine = dns.message.make_response(query)
+        forged = dns.message.make_response(query)
+        forged.id ^= 1
+        for packet in (b"", b"junk", forged.to_wire(), genuine.to_wire()):
+            self.transport.sendto(packet, addr)
+
+
+async def test_forged_packets_are_passed_over_for_the_genuine_one() -> None:
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(Spoofed, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    reply = await Exchange(DnsSettings(port=port)).ask("127.0.0.1", NAME, TXT)
+    transport.close()
+    assert (reply.message is not None, reply.transport, server.queries) == (True, "udp", 1)
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 
 from domain.dns.evidence import Outcome
@@ -15,6 +17,7 @@ from tests.activities.dns.world import (
     TLD,
     TOKEN_LINE,
     Fault,
+    FaultyServer,
     World,
     customer_zone,
     delegation,
@@ -139,6 +142,22 @@ async def test_name_servers_named_in_another_zone_are_found(world: World) -> Non
     zones = delegation("gate", ns="127.0.0.20") + "contoso NS ns.gate\n"
     await world.serve(TLD, test=small_zone(zones, address=TLD))
     await world.serve("127.0.0.20", contoso_test=customer_zone(TOKEN_LINE))
+    assert (await world.result(OWNERSHIP)).verdict is Verdict.PASS
+
+
+async def test_an_address_given_by_who_is_not_in_charge_of_it_is_ignored(world: World) -> None:
+    tlds = delegation("test.", a=TLD) + delegation("net.", a="127.0.0.3")
+    await world.serve(ROOT, root=small_zone(tlds, address=ROOT))
+    await world.serve("127.0.0.3", net=small_zone("ns.gate A 127.0.0.20", address="127.0.0.3"))
+    tld = await world.serve(TLD, test=small_zone("contoso NS ns.gate.net.", address=TLD))
+    await world.serve("127.0.0.20", contoso_test=customer_zone(TOKEN_LINE))
+
+    async def misleading(server: FaultyServer, query: dns.message.Message, _tcp: bool) -> bytes:
+        response = server.answer(query)
+        response.additional.append(dns.rrset.from_text("ns.gate.net.", 300, "IN", "A", "127.0.0.66"))
+        return response.to_wire()
+
+    tld.fault = misleading
     assert (await world.result(OWNERSHIP)).verdict is Verdict.PASS
 
 
