@@ -28,7 +28,12 @@ MAIL = {"host": "127.0.0.1", "port": 1025, "sender": "a@provider.example", "send
 @pytest.fixture
 def settings(tmp_path: Path) -> WorkerSettings:
     return WorkerSettings.model_validate(
-        {"mail": MAIL, "database_url": f"sqlite:///{tmp_path / 'countersign.db'}", "task_queue": "one"}
+        {
+            "mail": MAIL,
+            "database_url": f"sqlite:///{tmp_path / 'countersign.db'}",
+            "task_queue": "one",
+            "finish_within": timedelta(seconds=1),
+        }
     )
 
 

@@ -35,6 +35,14 @@ WORKER_STARTUP = 60
 WORKER_SHUTDOWN = 30
 """Seconds a worker has to finish what it holds."""
 
+ROOT_ZONE = """\
+$TTL 60
+@ SOA localhost. hostmaster.localhost. 1 3600 600 86400 60
+@ NS localhost.
+localhost A 127.0.0.1
+"""
+"""The root of a small world: a domain without a zone file is one that nobody registered."""
+
 _TEMPORAL_VARIABLES = "TEMPORAL_"
 _CHOOSES_ELSEWHERE = (
     "TEMPORAL_ADDRESS",
@@ -96,6 +104,7 @@ class Running:
             f"{PREFIX}DNS__ANCHORS": "[]",
             f"{PREFIX}DNS__PORT": str(self.ports.dns),
             f"{PREFIX}DNS__ALLOW_PRIVATE": "true",
+            f"{PREFIX}DNS__DELEGATION_CACHE": "0",
             f"{PREFIX}FINISH_WITHIN": "PT3S",
             f"{PREFIX}ADAPTERS": '{"local": {"kind": "local"}}',
         }
@@ -118,7 +127,8 @@ class Stack:
     Args:
         folder: Where state is kept.
         ports: Used the first time; afterwards the remembered ones.
-        zones: The folder of zone files; `zones` in the state folder if None.
+        zones: The folder of zone files; `zones` in the state folder if None. It is given a
+            root zone if it has none.
         environment: More variables for the worker.
     """
 
@@ -148,6 +158,9 @@ class Stack:
         if read_running(self.folder) is not None:
             raise RuntimeError(f"{self.folder}: a stack runs here already; end it, or use another folder")
         self.zone_folder.mkdir(parents=True, exist_ok=True)
+        root = self.zone_folder / "root.zone"
+        if not root.exists():
+            root.write_text(ROOT_ZONE)
         async with AsyncExitStack() as started:
             await self._start(started)
             self._started = started.pop_all()

@@ -6,7 +6,11 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
+import dns.asyncquery
+import dns.message
+import dns.rcode
 import pytest
 from temporalio.client import Client
 
@@ -14,9 +18,9 @@ from domain import wire
 from starter.dev.stack import Ports, Running, Stack, read_running, use_running
 
 
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with Stack(tmp_path / "state") as stack:
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with Stack(tmp_path_factory.mktemp("state")) as stack:
         yield stack
 
 
@@ -24,7 +28,7 @@ async def work_is_done(client: Client) -> None:
     """A round of deployment goes through the worker and finds nothing to do."""
     asked = await client.execute_workflow(
         wire.DEPLOYMENT_ROUND,
-        id="by-hand",
+        id=f"round-{uuid4()}",
         task_queue=wire.TASK_QUEUE,
         result_type=int,
         execution_timeout=timedelta(seconds=30),
@@ -41,14 +45,27 @@ async def test_a_killed_or_restarted_worker_is_back_at_work(stack: Stack) -> Non
     await work_is_done(stack.client)
 
 
+async def test_a_domain_without_a_zone_file_does_not_exist_and_one_with_it_does(stack: Stack) -> None:
+    async def rcode_of(domain: str) -> int:
+        query = dns.message.make_query(domain, "SOA")
+        answer = await dns.asyncquery.udp(query, "127.0.0.1", port=stack.running.ports.dns, timeout=5)
+        return answer.rcode()
+
+    assert await rcode_of("contoso.example") == dns.rcode.NXDOMAIN
+    zone = "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+    (stack.zone_folder / "contoso.example.zone").write_text(zone)
+    assert await rcode_of("contoso.example") == dns.rcode.NOERROR
+
+
 async def test_state_and_addresses_outlive_a_restart(tmp_path: Path) -> None:
+    assert read_running(tmp_path) is None
     async with Stack(tmp_path) as before:
+        assert read_running(tmp_path) == before.running
         relay = await before.client.get_workflow_handle(wire.RELAY_ID).describe()
+    assert read_running(tmp_path) is None
     async with Stack(tmp_path) as after:
         assert after.running == before.running
-        again = await after.client.get_workflow_handle(wire.RELAY_ID).describe(
-            rpc_timeout=timedelta(seconds=5)
-        )
+        again = await after.client.get_workflow_handle(wire.RELAY_ID).describe()
         assert again.raw_description.workflow_execution_info.first_run_id == relay.run_id
 
 
@@ -56,13 +73,6 @@ async def test_two_stacks_do_not_share_a_folder(stack: Stack) -> None:
     with pytest.raises(RuntimeError, match="a stack runs here already"):
         async with Stack(stack.folder):
             pass
-
-
-async def test_other_processes_find_a_stack_only_while_it_runs(tmp_path: Path) -> None:
-    assert read_running(tmp_path) is None
-    async with Stack(tmp_path) as stack:
-        assert read_running(tmp_path) == stack.running
-    assert read_running(tmp_path) is None
 
 
 async def test_settings_for_another_installation_do_not_reach_the_worker(
