@@ -1,0 +1,57 @@
+"""What the reference request of SPEC 9 costs, on the real server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from bench.cost import (
+    MOST_ACTIONS,
+    MOST_EVENTS,
+    MOST_SNAPSHOT_BYTES,
+    MOST_WORKFLOW_TASKS,
+    cost_of,
+    size,
+)
+from domain.definitions import ApprovalDefinition
+from domain.line import LineState
+from domain.mail import Template
+from starter.dev.samples import CATALOGUE
+from starter.files import read_catalogue
+from tests.workflows.conftest import Scene
+from tests.workflows.world import World, definition, line, stage
+
+MONTH = timedelta(days=30)
+_, DEFINITIONS = read_catalogue(CATALOGUE)
+
+
+async def test_the_reference_request_stays_within_its_cost(scene: Scene, world: World) -> None:
+    two_stages = definition(stage("sales", deadline=MONTH), stage("legal", deadline=MONTH))
+    handle = await scene.start(line(approval=two_stages, closes_after=None))
+    await world.told(handle.id, "approval.opened")
+    await scene.decide(handle, "ann", stage="sales")
+    await scene.decide(handle, "ann", stage="legal")
+    assert (await handle.result())["state"] == LineState.PROVISIONED  # type: ignore[index]
+
+    history = (await handle.fetch_history()).events
+    cost = cost_of(history)
+    assert cost.events <= MOST_EVENTS
+    assert cost.workflow_tasks <= MOST_WORKFLOW_TASKS
+    assert cost.actions <= MOST_ACTIONS
+
+    kinds = [event.event_type for event in history]
+    assert kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) == 1
+    assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 1
+    assert world.mails(handle.id) == [
+        Template.APPROVAL_REQUESTED,
+        Template.APPROVAL_REQUESTED,
+        Template.APPROVAL_GRANTED,
+        Template.PROVISIONED,
+    ]
+
+
+@pytest.mark.parametrize("published", DEFINITIONS, ids=lambda each: each.reference)
+def test_the_snapshot_of_a_sample_definition_is_small(published: ApprovalDefinition) -> None:
+    assert size(published) <= MOST_SNAPSHOT_BYTES
