@@ -19,7 +19,8 @@ from tests.domain.models import ROWS, ClosureModel, LineModel
 from tests.domain.samples import DAY, HOUR, NOW, offer
 
 COMMANDS = ("cancel", "deploy", "records_wanted")
-DAYS = st.sampled_from([HOUR, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 8 * DAY, 30 * DAY])
+SPANS = [HOUR, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 8 * DAY, 30 * DAY]
+WAYS = st.sampled_from([0] * 8 + [1, 2, 3])
 
 
 def code_of(progress: LineProgress, command: str) -> str | None:
@@ -132,22 +133,32 @@ class LineMachine(RuleBasedStateMachine):
         self.line, self.line_model = LineProgress(), LineModel()
         self.closures = 0
 
-    @initialize(closes_after=st.none() | DAYS, warnings=st.lists(DAYS, max_size=4))
-    def is_ordered(self, closes_after: timedelta | None, warnings: list[timedelta]) -> None:
+    @initialize(
+        closes_after=st.sampled_from([None, *SPANS]),
+        warnings=st.lists(st.sampled_from(SPANS), max_size=4),
+        ways=st.lists(WAYS, max_size=6),
+    )
+    def is_ordered(self, closes_after: timedelta | None, warnings: list[timedelta], ways: list[int]) -> None:
+        """Begins, and goes some way at once: most of what matters happens late in a line's life."""
         of: Offer = offer(closes_after=closes_after, closure_warnings=warnings)
         self.clock, self.clock_model = ClosureClock(of), ClosureModel(closes_after, warnings)
+        for nth in ways:
+            if not self.line.has_ended:
+                self.goes_on(nth)
 
-    @rule(to=st.sampled_from(LineState))
+    @rule(to=st.sampled_from([state for state in LineState if state is not LineState.CLOSED]))
     def is_moved(self, to: LineState) -> None:
-        if to is LineState.CLOSED:
-            return
-        self._move(to)
+        if not self.line_model.rows_to(to):
+            self._move(to)
 
     @precondition(lambda self: not self.line.has_ended)
-    @rule(nth=st.integers(0, 3))
+    @rule(nth=WAYS)
     def goes_on(self, nth: int) -> None:
+        """Closing is left to the clock; until then a line rather goes on than ends."""
         ways = [to for to in LineState if self.line_model.rows_to(to) and to is not LineState.CLOSED]
-        self._move(ways[nth % len(ways)])
+        waits = self.line.state is LineState.PROVISIONING and nth < 2
+        if not waits:
+            self._move(ways[nth % len(ways)])
 
     @rule(command=st.sampled_from(COMMANDS))
     def is_commanded(self, command: str) -> None:
@@ -168,6 +179,7 @@ class LineMachine(RuleBasedStateMachine):
     @rule(span=st.sampled_from([HOUR, DAY, 5 * DAY, 23 * DAY]))
     def grows_older(self, span: timedelta) -> None:
         self.now += span
+        self._look_at_the_clock()
 
     @precondition(lambda self: self.clock_model.next_due)
     @rule(microseconds=st.sampled_from([-1, 0, 1]))
@@ -175,19 +187,7 @@ class LineMachine(RuleBasedStateMachine):
         due = self.clock_model.next_due
         assert due is not None
         self.now = max(self.now, due + timedelta(microseconds=microseconds))
-
-    @rule()
-    def has_its_clock_looked_at(self) -> None:
-        over = self.clock.is_over(self.now)
-        assert over is self.clock_model.is_over(self.now)
-        if over and self.line.state is LineState.PROVISIONING:
-            self._move(LineState.CLOSED)
-            self.clock.stop()
-            self.clock_model.stopped = True
-            self.closures += 1
-        elif not over:
-            self.clock.warn(self.now)
-            self.clock_model.warned = self.now
+        self._look_at_the_clock()
 
     @invariant()
     def they_agree(self) -> None:
@@ -198,6 +198,18 @@ class LineMachine(RuleBasedStateMachine):
             assert self.clock.closes_at == self.clock_model.closes_at
             assert self.clock.next_due == self.clock_model.next_due
         assert self.closures <= 1
+
+    def _look_at_the_clock(self) -> None:
+        over = self.clock.is_over(self.now)
+        assert over is self.clock_model.is_over(self.now)
+        if over and self.line.state is LineState.PROVISIONING:
+            self._move(LineState.CLOSED)
+            self.clock.stop()
+            self.clock_model.stopped = True
+            self.closures += 1
+        elif not over:
+            self.clock.warn(self.now)
+            self.clock_model.warned = self.now
 
     def _move(self, to: LineState) -> None:
         if not self.line_model.rows_to(to):
