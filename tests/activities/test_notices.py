@@ -16,7 +16,7 @@ from activities.notices import Notices
 from domain.decisions import ApprovalStatus, Verdict
 from domain.line import ServiceStatus
 from domain.mail import Template, Why
-from domain.organisations import Permission
+from domain.organisations import Directory, Permission
 from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
 from storage import directory, inventory, mails, processes
 from storage.database import Database
@@ -88,6 +88,15 @@ def ending(seq: int, status: ApprovalStatus, state: str, stage: str = "money") -
     return step(
         seq, f"line.{state}", from_state="awaiting_approval", view=done, services=[gone], release_claim=True
     )
+
+
+async def hire(database: Database, person: str) -> None:
+    """Adds an admin of the customer and of the partner."""
+    newcomer = {"key": person, "name": person.title(), "email": f"{person}@contoso.example"}
+    grants = [{"organisation": each, "role": "company_admin"} for each in ("contoso", "reseller")]
+    joined = {"organisations": [], "people": [newcomer | {"grants": grants}]}
+    async with database.session() as session:
+        await directory.load_directory(session, Directory.model_validate(joined))
 
 
 # What is written
@@ -184,13 +193,17 @@ async def test_an_opening_stage_seats_and_mails_whoever_may_decide_now(inhabited
     )
 
 
+async def test_whom_the_stage_excludes_gets_neither_seat_nor_mail(inhabited: Database) -> None:
+    announced = await tell(inhabited, opening(), seat=SEAT.model_copy(update={"excluding": ("ada",)}))
+    assert announced.roster == seats("bob")
+    async with inhabited.reading() as session:
+        assert await processes.inbox(session, "ada") == ()
+        assert [mail.person for mail in await mails.list_mails(session)] == ["bob"]
+
+
 async def test_a_stage_keeps_the_roster_it_opened_with(inhabited: Database) -> None:
     await tell(inhabited, opening(), seat=SEAT)
-    async with inhabited.session() as session:
-        newcomer = {"key": "nina", "name": "Nina", "email": "nina@contoso.example"}
-        grants = [{"organisation": "contoso", "role": "company_admin"}]
-        joined = {"organisations": [], "people": [newcomer | {"grants": grants}]}
-        await directory.load_directory(session, type(DIRECTORY).model_validate(joined))
+    await hire(inhabited, "nina")
     before = await contents(inhabited)
     assert (await tell(inhabited, opening(), seat=SEAT)).roster == ROSTER
     assert await contents(inhabited) == before
@@ -315,6 +328,19 @@ async def test_a_decision_the_process_counted_replaces_a_refusal_it_never_heard_
 
 
 # Again, late, and out of order
+
+
+async def test_hearing_it_again_neither_mails_newcomers_nor_gives_up_a_new_claim(inhabited: Database) -> None:
+    ended = ending(1, ApprovalStatus.REJECTED, "rejected").model_copy(update={"notices": (TELL_PARTNER,)})
+    await tell(inhabited, ended)
+    await hire(inhabited, "nina")
+    async with inhabited.session() as session:
+        await inventory.claim(session, "contoso.test", "contoso", "new")
+        await inventory.verify_claim(session, "contoso.test", "contoso", AT)
+    before = await contents(inhabited)
+    await tell(inhabited, ended)
+    assert await contents(inhabited) == before
+
 
 STORY: Sequence[Announcement] = (
     Announcement(transitions=(step(1, "line.ordered", services=[service()], notices=[TELL_PARTNER]),)),
