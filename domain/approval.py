@@ -6,6 +6,8 @@ This is the one place that answers "who may approve". It knows nothing of Tempor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from domain.decisions import ApprovalStatus, Approver, Decide, DecisionRecorded, Verdict, Vote
@@ -159,6 +161,15 @@ class Approval:
             reason=decision.reason,
             at=min(decision.received_at or now, now),
         )
+
+    @contextmanager
+    def counting(self, vote: Vote) -> Iterator[None]:
+        """Shows the approval as it stands once a vote that is being recorded counts."""
+        self.votes.append(vote)
+        try:
+            yield
+        finally:
+            self.votes.remove(vote)
 
     @property
     def stage_passed(self) -> bool:

@@ -43,7 +43,7 @@ def _utc(value: datetime) -> datetime:
 
 
 def _printable(value: str) -> str:
-    if any(ord(char) < 32 and char not in "\n\t" or ord(char) == 127 for char in value):
+    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in value):
         raise ValueError("must not contain control characters")
     return value
 

@@ -33,12 +33,10 @@ def consistency(
         elsewhere: Those of them that belong to other orders.
         taken: Whether somebody else has verified the domain.
     """
-    return tuple(
-        [
-            *_services(lines, present, elsewhere),
-            *_domain(context.domain, lines, taken),
-            *_start(context),
-        ]
+    return (
+        *_services(lines, present, elsewhere),
+        *_domain(context.domain, lines, taken),
+        *_start(context),
     )
 
 
@@ -91,7 +89,7 @@ def _domain(domain: DomainName | None, lines: tuple[Line, ...], taken: bool) -> 
             code="DOMAIN_VERIFIED_ELSEWHERE",
             severity=_WARNING,
             field="domain",
-            message=f"{domain.display} is verified for another organisation; ownership cannot be verified until that ends.",
+            message=f"{domain.display} is verified for somebody else; yours waits until that ends.",
         )
 
 
@@ -102,7 +100,7 @@ def _start(context: OrderContext) -> Iterator[Finding]:
             code="START_TOO_LATE",
             severity=_BLOCKING,
             field="requested_start",
-            message=f"{start:%Y-%m-%d} lies more than {LATEST_START.days} days ahead; choose an earlier date.",
+            message=f"{start:%Y-%m-%d} lies more than {LATEST_START.days} days ahead; choose an earlier one.",
         )
 
 

@@ -24,7 +24,7 @@ def line_view(
     closes_at: datetime | None,
 ) -> ProcessView:
     """The view of a line in its present state."""
-    waiting_for, until, what_then = _waiting(line, progress, approval, report, seen, closes_at)
+    waiting_for, until, what_then = _waiting(line, progress, approval, report, (seen, closes_at))
     waits_for_records = (
         progress.state in {LineState.PROVISIONING, LineState.CLOSED} and progress.ponr_at is None
     )
@@ -78,9 +78,9 @@ def _waiting(
     progress: LineProgress,
     approval: Approval | None,
     report: CheckReport | None,
-    seen: RecordsSeen | None,
-    closes_at: datetime | None,
+    records: tuple[RecordsSeen | None, datetime | None],
 ) -> tuple[str, datetime | None, str]:
+    """Whom the line waits for, until when, and what happens then."""
     state = progress.state
     if state is LineState.AWAITING_APPROVAL and approval is not None:
         if approval.is_pending:
@@ -92,12 +92,16 @@ def _waiting(
     if state in {LineState.CONFIRMED, LineState.SCHEDULED}:
         return "somebody to deploy it, or the automatic deployment", None, ""
     if state in {LineState.PROVISIONING, LineState.CLOSED}:
-        if progress.ponr_at is not None:
-            return f"the backend {line.line.offer.adapter}" if line.line.offer.adapter else "", None, ""
-        summary = seen.summary if seen and seen.summary else "the first look"
-        return (
-            f"DNS records: {summary}",
-            closes_at,
-            "the line closes; it can still be completed" if closes_at else "",
-        )
+        return _waiting_for_provisioning(line, progress, *records)
     return "", None, ""
+
+
+def _waiting_for_provisioning(
+    line: OrderLine, progress: LineProgress, seen: RecordsSeen | None, closes_at: datetime | None
+) -> tuple[str, datetime | None, str]:
+    if progress.ponr_at is not None:
+        adapter = line.line.offer.adapter
+        return f"the backend {adapter}" if adapter else "", None, ""
+    summary = seen.summary if seen and seen.summary else "the first look"
+    what_then = "the line closes; it can still be completed" if closes_at else ""
+    return f"DNS records: {summary}", closes_at, what_then

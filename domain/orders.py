@@ -1,4 +1,4 @@
-"""Orders: what is submitted, what a process starts with, and how lines add up (SPEC 5; provisioning.md b.2)."""
+"""Orders: what is submitted, what a process starts with, and how lines add up (SPEC 5)."""
 
 from __future__ import annotations
 

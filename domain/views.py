@@ -1,4 +1,4 @@
-"""A process in plain words: for the Temporal UI, the CLI and lists (SPEC 8: waiting for whom, until when, what then)."""
+"""A process in plain words, for people: whom it waits for, until when, and what then (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def waiting_for_approval(approval: Approval) -> str:
         return f"an operator: nobody may decide stage {approval.stage.title}"
     people = names(approval.waiting_for)
     if approval.stage.combine is Combine.QUORUM:
-        given = len(approval.roster) - len(approval.waiting_for)
-        return f"{approval.stage.title}: {approval.stage.quorum} of {len(approval.roster)} ({given} decided; open: {people})"
+        seats, given = len(approval.roster), len(approval.roster) - len(approval.waiting_for)
+        need = f"{approval.stage.quorum} of {seats}"
+        return f"{approval.stage.title}: {need} ({given} decided; open: {people})"
     either = "one of " if approval.stage.combine is Combine.ANY and len(approval.roster) > 1 else ""
     return f"{approval.stage.title}: {either}{people}"
 

@@ -150,7 +150,7 @@ class Fulfilment(DomainCheck):
     # Backend
 
     async def be_provisioned(self) -> None:
-        """Hands the service to its backend, if the offer names one, and reads back that it is there (L15, L16)."""
+        """Hands the service to its backend, if the offer names one, which reads it back (L15, L16)."""
         reference = ""
         if self.offer.adapter is not None:
             self.note("line.executing", data={"adapter": self.offer.adapter})

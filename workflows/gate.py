@@ -135,19 +135,21 @@ class ApprovalGate(Process):
             return await self._record(approval, decision)
 
     async def _record(self, approval: Approval, decision: Decide) -> DecisionRecorded:
-        stage = approval.stage
-        self.note(
-            f"approval.{decision.verdict}",
-            actor=decision.actor,
-            on_behalf_of=decision.on_behalf_of,
-            reason=decision.reason,
-            vote=approval.vote_for(decision, workflow.now()),
-            data={"definition": approval.definition.reference},
-        )
+        stage, vote = approval.stage, approval.vote_for(decision, workflow.now())
+        with approval.counting(vote):
+            self.note(
+                f"approval.{decision.verdict}",
+                actor=decision.actor,
+                on_behalf_of=decision.on_behalf_of,
+                reason=decision.reason,
+                vote=vote,
+                data={"definition": approval.definition.reference},
+            )
         announced = await self.announce(
             authorise=Authorise(actor=decision.actor, approvers=stage.approvers, parties=self.parties)
         )
         if announced is not None and not announced.authorised:
+            self.refresh_details()
             raise Refusal(
                 Code.NOT_PERMITTED, f"actor: {decision.actor} may no longer decide stage {stage.name}"
             )

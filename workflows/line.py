@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
 
 from domain import wire
 from domain.approval import Approval
@@ -22,7 +23,7 @@ from domain.transitions import SYSTEM, ProcessView
 from workflows.fulfilment import Ended, Fulfilment
 from workflows.gate import ApprovalGate
 from workflows.names import PROCESS_STATE
-from workflows.process import refusals
+from workflows.process import OPERATOR, refusals
 
 RECHECK_AFTER = timedelta(hours=24)
 """A check older than this is repeated before the line is confirmed (L4)."""
@@ -58,6 +59,10 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             await self.be_provisioned()
         except Ended:
             self.records.stop()
+        except BaseException as error:
+            if not is_cancelled_exception(error):
+                raise
+            self.end_from_outside()
         await self.all_announced()
         return LineOutcome(
             number=order_line.line.number,
@@ -113,6 +118,20 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         actor = self.progress.deploy_requested_by or SYSTEM
         self.note("line.deployed", actor=actor, services=self.service_change())
 
+    def end_from_outside(self) -> None:
+        """Ends the line because somebody requested the cancellation of its run in Temporal itself.
+
+        The request cannot be refused; after the point of no return the line has failed, as its service is
+        left in whatever state the backend had reached.
+        """
+        self.cancelled_by = LineCommand(actor=OPERATOR, reason="cancellation requested in Temporal")
+        if self.approval is not None and self.approval.is_pending:
+            self.approval.withdraw(OPERATOR, self.cancelled_by.reason)
+        with suppress(Ended):
+            if self.progress.ponr_at is not None:
+                self.end(LineState.FAILED, self.cancelled_by.reason, Template.FAILED, OPERATOR)
+            self.heed_cancel()
+
     # Commands
 
     @workflow.update(name=wire.DEPLOY_LINE)
@@ -128,7 +147,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
 
     @workflow.signal(name=wire.DEPLOY)
     async def deploy_by_signal(self, command: LineCommand) -> None:
-        """Starts provisioning on behalf of the automatic deployment; ignored where there is nothing to deploy."""
+        """Starts provisioning on behalf of the automatic deployment; a refusal is recorded."""
         try:
             self.progress.check_deploy()
         except Refusal as refusal:
@@ -196,7 +215,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         )
 
     def _show_state(self, state: LineState) -> None:
-        """Keeps the search attribute that the automatic deployment looks for (SPEC 11: at most two upserts)."""
+        """Keeps the search attribute that the automatic deployment looks for: at most two upserts."""
         attributes = workflow.info().typed_search_attributes
         if attributes.get(PROCESS_STATE) != state:
             workflow.upsert_search_attributes([PROCESS_STATE.value_set(state)])

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
 from domain import wire
@@ -30,7 +30,7 @@ from domain.orders import (
 from domain.transitions import ProcessKind, ProcessView, ServiceChange
 from workflows.check import DomainCheck
 from workflows.line import OrderLineWorkflow
-from workflows.process import refusals
+from workflows.process import OPERATOR, refusals
 
 
 @workflow.defn(name=wire.ORDER)
@@ -47,10 +47,15 @@ class OrderWorkflow(DomainCheck):
         self._noted_state = self.state
 
     @workflow.run
-    async def run(self, order: Order) -> OrderOutcome:
+    async def run(self, order: Order) -> OrderOutcome:  # noqa: ARG002 - `workflow.init` has taken it
         """Takes the order from submission to the end of its last line."""
-        await self.be_received()
-        await self.be_checked()
+        try:
+            await self.be_received()
+            await self.be_checked()
+        except BaseException as error:
+            if not is_cancelled_exception(error):
+                raise
+            self.cancelled_by = LineCommand(actor=OPERATOR, reason="cancellation requested in Temporal")
         if self.cancelled_by is not None:
             return await self.be_cancelled(self.cancelled_by)
         outcomes = await self.run_lines()
@@ -73,7 +78,12 @@ class OrderWorkflow(DomainCheck):
         confirmed = (self.tell_owners(Template.ORDER_CONFIRMED),) if at_once else ()
         self.note("order.confirmed", notices=confirmed)
         await self.announce()
-        return list(await asyncio.gather(*(self._run_line(line) for line in self.order.lines)))
+        lines = [asyncio.create_task(self._run_line(line)) for line in self.order.lines]
+        try:
+            return await asyncio.gather(*lines)
+        except asyncio.CancelledError:
+            # Requested in Temporal itself: the lines have heard of it, too, and end in order.
+            return await asyncio.gather(*lines)
 
     async def conclude(self, outcomes: list[LineOutcome]) -> OrderOutcome:
         """Ends the order with the state its lines add up to."""

@@ -9,7 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
+from temporalio.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    FailureError,
+    is_cancelled_exception,
+)
 
 from domain import wire
 from domain.decisions import Vote
@@ -32,6 +37,10 @@ from workflows.names import ANNOUNCE_AT_ONCE, PATIENT_RETRY, QUICK_RETRY
 
 with workflow.unsafe.imports_passed_through():
     from activities.notices import Notices
+
+
+OPERATOR = "operator"
+"""The actor of what somebody does in Temporal itself, which does not say who."""
 
 
 class Process:
@@ -140,7 +149,10 @@ class Process:
                     retry_policy=QUICK_RETRY,
                     summary=announcement.transitions[-1].action,
                 )
-            except FailureError:  # a local activity fails with its own error, not an ActivityError
+            except (FailureError, asyncio.CancelledError) as error:
+                if is_cancelled_exception(error):
+                    self._noted[:0] = announcement.transitions  # written with whatever the end has to say
+                    raise
                 workflow.logger.warning("The database does not answer; the announcement follows later")
         self._late += 1
         # A permission cannot be asked of a directory that is away; the roster recorded at opening stands in.
@@ -163,7 +175,7 @@ class Process:
             then(announced)
 
     async def all_announced(self) -> None:
-        """Waits until everything is written and every caller has an answer: the last step of every process."""
+        """Waits until everything is written and every caller is answered: the last step of every process."""
         await self.announce()
         await workflow.wait_condition(lambda: not self._late and workflow.all_handlers_finished())
 
@@ -184,7 +196,7 @@ class Process:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns a refusal of the rules into the typed error its caller gets (SPEC 10: nothing else may leave a handler)."""
+    """Turns a refusal of the rules into the typed error its caller gets; no other may leave a handler."""
     try:
         yield
     except Refusal as refusal:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
 
 from bench.cost import (
     MOST_ACTIONS,
@@ -23,6 +26,7 @@ from starter.files import read_catalogue
 from tests.workflows.conftest import Scene
 from tests.workflows.world import World, definition, line, stage
 
+HERE = Path(__file__).parents[1]
 MONTH = timedelta(days=30)
 _, DEFINITIONS = read_catalogue(CATALOGUE)
 
@@ -55,3 +59,17 @@ async def test_the_reference_request_stays_within_its_cost(scene: Scene, world: 
 @pytest.mark.parametrize("published", DEFINITIONS, ids=lambda each: each.reference)
 def test_the_snapshot_of_a_sample_definition_is_small(published: ApprovalDefinition) -> None:
     assert size(published) <= MOST_SNAPSHOT_BYTES
+
+
+def test_children_cost_two_actions_and_local_activities_one_for_each_workflow_task() -> None:
+    file = HERE / "replay" / "histories" / "0.1.0" / "order_completed.json"
+    history = WorkflowHistory.from_json("order", file.read_text())
+    start, check, two_children, tasks_with_announcements = 1, 1, 2 * 2, 3
+    assert cost_of(history.events).actions == start + check + two_children + tasks_with_announcements
+
+
+def test_every_retry_of_an_activity_is_an_action() -> None:
+    scheduled = HistoryEvent(event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    third = HistoryEvent(event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
+    third.activity_task_started_event_attributes.attempt = 3
+    assert cost_of([scheduled, third]).actions == 3

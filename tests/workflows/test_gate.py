@@ -304,6 +304,7 @@ async def test_the_view_names_whom_is_waited_for_until_when_and_what_then(scene:
     await scene.decide(handle, "ann")
     view = await handle.query(wire.VIEW, result_type=ProcessView)
     assert view.waiting_for == "Sales: Bob"
+    assert (await world.told(handle.id, "approval.approve")).view.waiting_for == "Sales: Bob"
     assert view.until == opened.at + 5 * DAY
     assert view.what_then == "the approval expires"
     assert view.definition == "standard@1"

@@ -372,6 +372,31 @@ async def test_a_backend_that_refuses_fails_the_line_and_tells_the_operators(
     assert world.mails(handle.id).count(Template.FAILED) == 2
 
 
+async def test_cancellation_requested_in_temporal_itself_cancels_the_line_in_order(
+    scene: Scene, world: World
+) -> None:
+    handle = await scene.start(line(approval=definition()))
+    await world.told(handle.id, "approval.opened")
+    await handle.cancel()
+    assert (await handle.result())["state"] == LineState.CANCELLED
+    cancelled = await world.told(handle.id, "line.cancelled")
+    assert (cancelled.actor, cancelled.release_claim) == ("operator", True)
+
+
+async def test_cancellation_requested_after_the_point_of_no_return_fails_the_line(
+    scene: Scene, world: World
+) -> None:
+    def pend(_order: object) -> Provisioned:
+        raise ApplicationError("still building", next_retry_delay=timedelta(hours=1))
+
+    world.provision = pend
+    handle = await scene.start(line(adapter="local"))
+    await world.told(handle.id, "line.executing")
+    await handle.cancel()
+    assert (await handle.result())["state"] == LineState.FAILED
+    assert world.mails(handle.id).count(Template.FAILED) == 2
+
+
 # SPEC D6: nothing waits for the database, and nothing is lost
 
 

@@ -111,6 +111,20 @@ async def test_a_line_ended_from_outside_does_not_leave_its_order_waiting(scene:
     assert (await handle.result())["state"] == OrderState.FAILED
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_cancellation_requested_in_temporal_itself_cancels_order_and_lines(
+    scene: Scene, world: World, begun: bool
+) -> None:
+    world.findings = () if begun else (BLOCKED,)
+    handle = await scene.order(line(1, approval=definition()))
+    if begun:
+        await scene.line_of(handle, 1, "approval.opened")
+    else:
+        await world.told(handle.id, "order.checked")
+    await handle.cancel()
+    assert (await handle.result())["state"] == OrderState.CANCELLED
+
+
 async def test_lines_carry_what_operators_search_by(scene: Scene, world: World) -> None:
     handle = await scene.order(line(1, approval=definition()))
     first = await scene.line_of(handle, 1, "approval.opened")
