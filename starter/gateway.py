@@ -12,6 +12,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
     Client,
     RPCError,
@@ -26,7 +27,7 @@ from domain import wire
 from domain.base import Message
 from domain.errors import Code, Refusal
 from domain.organisations import Parties, Permission
-from domain.transitions import ProcessView
+from domain.transitions import ProcessKind, ProcessView
 from storage import directory, processes
 from storage.database import Database
 
@@ -60,6 +61,8 @@ def temporal_errors(what: str) -> Iterator[None]:
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError):
         raise Refusal(Code.UNAVAILABLE, f"{what} did not come in time; is a worker running?") from None
     except RPCError as error:
+        if _lacks_namespace(error):
+            raise Refusal(Code.UNAVAILABLE, f"Temporal is not set up: {error.message}") from None
         if error.status is RPCStatusCode.NOT_FOUND:
             raise NotRunning from None
         if error.status in UNREACHABLE:
@@ -70,6 +73,10 @@ def temporal_errors(what: str) -> Iterator[None]:
         if "client connect" not in str(error):
             raise
         raise Refusal(Code.UNAVAILABLE, "Temporal does not answer: no connection") from None
+
+
+def _lacks_namespace(error: RPCError) -> bool:
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 def refusal_in(cause: BaseException) -> Refusal | None:
@@ -243,16 +250,30 @@ class Gateway:
         return Refusal(Code.PROCESS_ENDED, f"{process}: {how}")
 
     async def _lines(self, order: str) -> tuple[SubmittedLine, ...]:
-        """The lines an order was accepted with, from the memo of its run.
+        """The lines an order was accepted with, from the memo of its run; none if nobody knows the order.
 
         Raises:
-            Refusal: NOT_FOUND or UNAVAILABLE.
+            Refusal: UNAVAILABLE.
         """
         process = wire.order_id(order)
         try:
             with temporal_errors(f"{process}: its description"):
                 described = await self.client.get_workflow_handle(process).describe()
         except NotRunning:
-            raise Refusal(Code.NOT_FOUND, f"order: there is no {order}") from None
-        memo = await described.memo()
-        return tuple(SubmittedLine.model_validate(each) for each in memo.get("lines", ()))
+            return await self._projected_lines(order)
+        memo = (await described.memo()).get("lines")
+        if memo is None:
+            return await self._projected_lines(order)
+        return tuple(SubmittedLine.model_validate(each) for each in memo)
+
+    async def _projected_lines(self, order: str) -> tuple[SubmittedLine, ...]:
+        """The lines of an order that Temporal has forgotten, or that was started there by hand."""
+        async with self._reading() as session:
+            entries = await processes.list_processes(session, order=order, kind=ProcessKind.ORDER_LINE)
+        lines = [
+            SubmittedLine(
+                number=view.line or 0, process=process, offer=view.offer or "", definition=view.definition
+            )
+            for process, view in ((entry.id, entry.view) for entry in entries)
+        ]
+        return tuple(sorted(lines, key=lambda line: line.number))

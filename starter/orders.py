@@ -217,7 +217,7 @@ class Orders(Gateway):
                 return ended
         view = await self._order(order)
         if view.ended:
-            return Refusal(Code.PROCESS_ENDED, f"order: {order} is {view.state}")
+            return await self._has_ended(wire.order_id(order))
         return Refusal(
             too_early, f"order: the lines of {order} have not begun; it waits for {view.waiting_for}"
         )

@@ -19,13 +19,12 @@ from domain import wire
 from domain.base import Key, Message
 from domain.definitions import content_hash
 from domain.dns.names import DomainName, parse_domain
-from domain.errors import Code, Refusal
 from domain.orders import Line, Order, OrderContext, SubmitOrder
 from domain.transitions import ProcessKind
 from starter.files import validated
 from starter.gateway import Gateway, SubmittedLine, temporal_errors, utc_now
 from starter.resolving import resolve
-from storage import processes, submissions
+from storage import submissions
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 """Base 32 without the letters that are mistaken for digits or for each other."""
@@ -122,26 +121,9 @@ class Submissions(Gateway):
 
     async def _accepted_before(self, order_id: str) -> Submitted | None:
         """The answer that was given for this order, or None if its process was never started."""
-        try:
-            lines = await self._lines(order_id)
-        except Refusal as refusal:
-            if refusal.code is not Code.NOT_FOUND:
-                raise
-            lines = await self._projected_lines(order_id)
+        lines = await self._lines(order_id)
         process = wire.order_id(order_id)
         return Submitted(order=order_id, process=process, lines=lines, created=False) if lines else None
-
-    async def _projected_lines(self, order_id: str) -> tuple[SubmittedLine, ...]:
-        """The lines of an order whose run Temporal has forgotten: retention is shorter than memory."""
-        async with self._reading() as session:
-            entries = await processes.list_processes(session, order=order_id, kind=ProcessKind.ORDER_LINE)
-        lines = [
-            SubmittedLine(
-                number=view.line or 0, process=process, offer=view.offer or "", definition=view.definition
-            )
-            for process, view in ((entry.id, entry.view) for entry in entries)
-        ]
-        return tuple(sorted(lines, key=lambda line: line.number))
 
 
 def new_order_id() -> str:

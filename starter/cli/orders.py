@@ -234,7 +234,7 @@ def _step(step: TimelineEntry) -> tuple[object, ...]:
     why = f"{step.code}: {step.reason}" if step.code else step.reason
     who = f"{step.actor} for {step.on_behalf_of}" if step.on_behalf_of else step.actor
     action = step.action if step.accepted else f"{step.action} refused"
-    return step.at, step.process, action, moved, who, why
+    return f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, action, moved, who, why
 
 
 def _list(found: tuple[ProcessEntry, ...]) -> RenderableType:

@@ -17,6 +17,12 @@ from domain.errors import Refusal
 
 JSON_FLAG = "--json"
 
+WIDE = 200
+"""Columns of text where no terminal says how many there are: in pipes and files."""
+
+WHOLE = frozenset({"UTC", "Until (UTC)", "Placed", "Changed", "Order", "Process", "Id"})
+"""Columns that are never broken: people copy from them."""
+
 T = TypeVar("T")
 
 
@@ -32,7 +38,8 @@ def answer(value: T, render: Callable[[T], RenderableType], *, as_json: bool) ->
         document = json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=2)
         sys.stdout.write(document + "\n")
     else:
-        Console(highlight=False).print(render(value))
+        width = None if sys.stdout.isatty() else WIDE
+        Console(highlight=False, width=width).print(render(value))
 
 
 def report(refusal: Refusal, *, as_json: bool) -> int:
@@ -58,7 +65,7 @@ def table(
         return Text(empty)
     drawn = Table(box=None, pad_edge=False)
     for column in columns:
-        drawn.add_column(column, header_style="dim", overflow="fold")
+        drawn.add_column(column, header_style="dim", overflow="fold", no_wrap=column in WHOLE)
     for row in cells:
         drawn.add_row(*row)
     return Group(Text(title, style="bold"), drawn) if title else drawn

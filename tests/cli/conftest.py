@@ -55,7 +55,6 @@ def shell(
     monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("COUNTERSIGN_TASK_QUEUE", task_queue)
     monkeypatch.setenv("COUNTERSIGN_ALLOW_SPECIAL_USE", "true")
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("COUNTERSIGN_ACTOR", raising=False)
     return monkeypatch
 

@@ -2,21 +2,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import wire
 from domain.dns.verdicts import Overall
 from domain.orders import Order
 from starter.client import Countersign
+from starter.dev.temporal import TemporalServer
 from starter.submission import CROCKFORD, ID_LENGTH
 from storage import inventory
 from storage.database import Database
 from storage.tables import DomainClaimRow, SubmissionRow
-from tests.starter.office import Office, order, refusal
+from tests.starter.office import SALES, Office, order, refusal
 from tests.workflows.world import seen
 
 
@@ -169,6 +172,22 @@ class TestAgain:
         assert not mended.created
         assert (await input_of(offline.client, mended.process)).context.id == mended.order
 
+    async def test_it_stays_the_same_order_after_temporal_has_forgotten_it(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        first = await office.submit("meetings-flex")
+        await office.closed(first.process)
+
+        async with TemporalServer(tmp_path / "empty") as empty:
+            forgetful = Countersign(await empty.connect(), office.database, allow_special_use=True)
+            again = await forgetful.submit(order("meetings-flex"), "k1")
+
+            assert (again.order, again.created) == (first.order, False)
+            assert [line.process for line in again.lines] == [line.process for line in first.lines]
+            assert not [run async for run in forgetful.client.list_workflows("ProcessKind = 'order'")]
+            code, _ = await refusal(forgetful.deploy(first.order, SALES))
+            assert code == "PROCESS_ENDED"
+
     async def test_whoever_lost_the_permission_meanwhile_still_gets_the_answer(
         self, offline: Countersign, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -233,6 +252,17 @@ class TestRefused:
         code, message = await refusal(strict.submit(order("certificate"), "k1"))
         assert code == "INVALID_INPUT"
         assert "alpenblick.example" in message
+
+    async def test_without_its_namespace_temporal_counts_as_unavailable(
+        self, temporal_server: TemporalServer, sampled: Database
+    ) -> None:
+        astray = await Client.connect(
+            temporal_server.address, namespace="typo", data_converter=pydantic_data_converter
+        )
+        lost = Countersign(astray, sampled, allow_special_use=True)
+        code, message = await refusal(lost.submit(order("certificate"), "k1"))
+        assert code == "UNAVAILABLE"
+        assert "typo" in message
 
     async def test_without_a_database_the_answer_is_unavailable(
         self, client: Client, sqlite_url: str
