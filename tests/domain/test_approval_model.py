@@ -164,11 +164,13 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.now += span
 
     @precondition(lambda self: self.model.next_due)
-    @rule(seconds=st.sampled_from([-1, 0, 1]))
-    def time_passes_to_about_the_next_due(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([-1, 0, 1]), noticed=st.booleans())
+    def time_passes_to_about_the_next_due(self, seconds: int, noticed: bool) -> None:
         due = self.model.next_due
         assert due is not None
         self.now = max(self.now, due + timedelta(seconds=seconds))
+        if noticed and not self.model.awaits_opening:
+            self._look_at_the_clock()
 
     # Both tell the same story
 
