@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
@@ -11,7 +11,7 @@ from activities.records import not_yet
 from domain import findings, wire
 from domain.checks import CheckOrder, CheckReport, Finding
 from domain.dns.names import DomainName
-from domain.orders import Line
+from domain.offers import Feasibility
 from storage import inventory, reports
 from storage.database import Database
 
@@ -54,7 +54,7 @@ class Checks:
     async def _find(self, request: CheckOrder) -> tuple[Finding, ...]:
         context = request.context
         domain, customer = context.domain, context.parties.customer
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             services = await inventory.services_of(session, customer, domain.key if domain else None)
             holder = await inventory.holder(session, domain.key) if domain else None
         return findings.consistency(
@@ -68,23 +68,25 @@ class Checks:
     async def _look_at_zone(self, domain: DomainName | None, request: CheckOrder) -> tuple[Finding, ...]:
         if domain is None:
             return ()
+        first_line = {line.offer.feasibility: line.number for line in reversed(request.lines)}
         seen: dict[str, Finding] = {}
-        for line in request.lines:
-            for finding in await self._feasibility(domain, line, request):
+        for wants, line in first_line.items():
+            for finding in await self._feasibility(domain, wants, line, request.at):
                 seen.setdefault(f"{finding.code}|{finding.message}", finding)
         return tuple(seen.values())
 
-    async def _feasibility(self, domain: DomainName, line: Line, request: CheckOrder) -> list[Finding]:
-        wants = line.offer.feasibility
+    async def _feasibility(
+        self, domain: DomainName, wants: Feasibility, line: int, at: datetime
+    ) -> list[Finding]:
         host = wants.certificate_host
         observations = await self._checker.feasibility(
             domain,
-            checked_at=request.at,
+            checked_at=at,
             spf_include=wants.spf_include,
             ca=wants.certificate_authority,
             certificate_host=host.replace("{domain}", domain.key) if host else None,
         )
-        return [findings.from_observation(each, line.number) for each in observations]
+        return [findings.from_observation(each, line) for each in observations]
 
     async def _keep(self, request: CheckOrder, found: tuple[Finding, ...]) -> CheckReport:
         report = CheckReport(id="", at=request.at, findings=found)

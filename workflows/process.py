@@ -147,7 +147,7 @@ class Process:
                     start_to_close_timeout=ANNOUNCE_AT_ONCE,
                     schedule_to_close_timeout=ANNOUNCE_AT_ONCE,
                     retry_policy=QUICK_RETRY,
-                    summary=announcement.transitions[-1].action,
+                    summary=in_words(announcement.transitions[-1]),
                 )
             except (FailureError, asyncio.CancelledError) as error:
                 if is_cancelled_exception(error):
@@ -168,7 +168,7 @@ class Process:
             announcement,
             start_to_close_timeout=ANNOUNCE_AT_ONCE * 10,
             retry_policy=PATIENT_RETRY,
-            summary=f"announce {announcement.transitions[-1].action}",
+            summary=in_words(announcement.transitions[-1]),
         )
         self._late -= 1
         if then is not None:
@@ -192,6 +192,12 @@ class Process:
                 return False
             await self._alarm.wait(condition, due)
         return True
+
+
+def in_words(transition: Transition) -> str:
+    """What an announcement is about, for the Temporal UI."""
+    what = transition.action.replace(".", " ").replace("_", " ")
+    return f"tell: {what}" if transition.accepted else f"tell: {what} was refused"
 
 
 @contextmanager
