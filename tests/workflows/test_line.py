@@ -138,7 +138,7 @@ async def test_a_start_date_ahead_is_waited_for(scene: Scene, world: World) -> N
     assert abs(deployed.at - start) < timedelta(seconds=5)
 
 
-# L8: deployment
+# L8, deployment
 
 
 async def test_a_confirmed_line_waits_for_its_deployment(scene: Scene, world: World) -> None:
@@ -168,7 +168,7 @@ async def test_a_line_that_is_not_confirmed_cannot_be_deployed(scene: Scene, wor
     await scene.command(handle, wire.CANCEL_LINE)
 
 
-# L14, L15: open tasks
+# L14 and L15, open tasks
 
 
 def pending(*owners: str) -> object:
