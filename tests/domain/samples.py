@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain.approval import Approval
-from domain.decisions import Approver, Decide
+from domain.decisions import Approver, Decide, DecisionRecorded
 from domain.definitions import ApprovalDefinition, Stage
 from domain.dns.names import DomainName
+from domain.errors import Refusal
 from domain.offers import Offer
 from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import Parties
@@ -43,6 +46,25 @@ def opened(*stages: Stage, roster: tuple[str, ...] = ("ann", "ben", "cas"), **mo
 def says(actor: str, verdict: str = "approve", **more: Any) -> Decide:
     words = {"stage": "first", "actor": actor, "verdict": verdict, "reason": "because", **more}
     return Decide.model_validate(words)
+
+
+def vote(approval: Approval, *words: str, at: datetime = NOW) -> DecisionRecorded:
+    """Has `ann+` approve and `ben-` deny, as if each came through the gate."""
+    answers = [_vote(approval, word, at) for word in words]
+    return answers[-1]
+
+
+def _vote(approval: Approval, word: str, at: datetime) -> DecisionRecorded:
+    decision = says(word[:-1], {"+": "approve", "-": "deny"}[word[-1]], stage=approval.stage.name)
+    approval.check(decision, at)
+    return approval.decide(decision, at)
+
+
+def refused(approval: Approval, decision: Decide, now: datetime = NOW) -> Refusal:
+    """What a decision is refused with."""
+    with pytest.raises(Refusal) as caught:
+        approval.check(decision, now)
+    return caught.value
 
 
 def offer(name: str = "mail", **more: Any) -> Offer:

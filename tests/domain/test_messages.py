@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,11 @@ def test_an_instant_needs_a_time_zone(text: str) -> None:
         TypeAdapter(UtcDatetime).validate_python(text)
 
 
-@given(st.datetimes(timezones=st.timezones()))
+@given(st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
 def test_an_instant_is_kept_but_told_in_utc(instant: Any) -> None:
-    if not 2 <= instant.year <= 9998:
-        return
     read = TypeAdapter(UtcDatetime).validate_python(instant)
-    assert read == instant
+    # Within a repeated hour Python compares no two zones; timestamps tell the instants all the same.
+    assert read.timestamp() == instant.timestamp()
     assert str(read.tzinfo) == "UTC"
 
 
