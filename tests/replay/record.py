@@ -1,6 +1,6 @@
 """Records what is missing: histories and goldens of new scenarios. Runs only when asked to.
 
-`RECORD=0.1.0 make test TESTS=tests/replay/test_record.py` writes the histories of version 0.1.0 for
+`RECORD=0.1.0 make test TESTS=tests/replay/record.py` writes the histories of version 0.1.0 for
 scenarios that have none, and goldens that do not exist. Delete a golden to have it written again; never
 delete a history.
 """
