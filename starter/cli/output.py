@@ -37,6 +37,7 @@ def answer(value: T, render: Callable[[T], RenderableType], *, as_json: bool) ->
     if as_json:
         document = json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=2)
         sys.stdout.write(document + "\n")
+        sys.stdout.flush()
     else:
         width = None if sys.stdout.isatty() else WIDE
         Console(highlight=False, width=width).print(render(value))

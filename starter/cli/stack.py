@@ -6,7 +6,7 @@ import asyncio
 import runpy
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import RenderableType
@@ -88,14 +88,15 @@ async def _live(folder: Path, *, samples: bool, as_json: bool) -> None:
             "dns": f"127.0.0.1:{running.ports.dns}",
             "mails": str(folder / "mails"),
             "zones": str(stack.zone_folder),
-            "worker log": str(folder / "worker.log"),
+            "worker_log": str(folder / "worker.log"),
         }
         answer(where, _where, as_json=as_json)
         await stop.wait()
 
 
-def _where(where: dict[str, Any]) -> RenderableType:
-    return facts("Countersign runs; Ctrl-C ends it, and its state stays", where.items())
+def _where(where: dict[str, str]) -> RenderableType:
+    rows = ((name.replace("_", " "), value) for name, value in where.items())
+    return facts("Countersign runs; Ctrl-C ends it, and its state stays", rows)
 
 
 def _migrated(done: dict[str, str]) -> RenderableType:
