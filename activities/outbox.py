@@ -7,14 +7,16 @@ heartbeat tells the server that it is alive, so that another worker takes over w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from activities.mail.delivery import DeliveryFailure, MailSettings, Outgoing
+from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, Outgoing
 from activities.mail.message import compose
 from activities.mail.render import render
 from domain import wire
@@ -30,6 +32,9 @@ LEASE = timedelta(minutes=30)
 """How long an attempt may take before somebody else may try: longer than any SMTP dialogue."""
 
 HEARTBEAT_EVERY = timedelta(seconds=2)
+
+DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
+"""How a database that does not answer shows itself."""
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +83,7 @@ class Outbox:
         ends_at = self._now() + shift
         async with _heartbeating():
             await self.take_over()
-            while self._now() < ends_at and not activity.is_worker_shutdown():
+            while self._now() < ends_at and not _is_ending():
                 if not await self.hand_over_due():
                     await _pause(self._idle)
 
@@ -90,7 +95,11 @@ class Outbox:
             log.warning("relay_took_over", open_attempts=reopened)
 
     async def hand_over_due(self) -> int:
-        """Hands over what is due and returns how many mails the server took."""
+        """Hands over what is due and returns how many mails the server took.
+
+        Raises:
+            DBAPIError: The database does not answer; every mail already in hand was finished before.
+        """
         async with self._database.reading() as session:
             due = list(reversed(await mails.due(session, self._now(), BATCH)))
         if not due:
@@ -98,58 +107,82 @@ class Outbox:
         async with AsyncExitStack() as stack:
             count = min(self._connections, len(due))
             connections = [await stack.enter_async_context(Outgoing(self._settings)) for _ in range(count)]
-            taken = await asyncio.gather(*(self._work_off(due, connection) for connection in connections))
-        return sum(taken)
+            works = (self._work_off(due, connection) for connection in connections)
+            # Exceptions are collected: one that ended the round would cut the other dialogues off half-way.
+            outcomes = await asyncio.gather(*works, return_exceptions=True)
+        taken = 0
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            taken += outcome
+        return taken
 
     async def _work_off(self, due: list[Mail], connection: Outgoing) -> int:
         taken = 0
-        while due:
-            outcome = await self._hand_over(due.pop(), connection)
-            if outcome is FailureKind.CONNECTION:
-                due.clear()  # The server is away: nobody needs to be told a hundred times.
-            taken += outcome is None
+        while due and not _is_ending():
+            attempt = await self._begin(due.pop())
+            if attempt is None:
+                continue
+            mail, raw = attempt
+            try:
+                delivered = await connection.deliver(raw, self._settings.sender, mail.recipient)
+            except DeliveryFailure as failure:
+                await self._note_failure(mail, failure)
+                if failure.kind is FailureKind.CONNECTION:
+                    due.clear()  # The server is away: nobody needs to be told a hundred times.
+            else:
+                await self._note_accepted(mail, delivered)
+                taken += 1
         return taken
 
-    async def _hand_over(self, mail: Mail, connection: Outgoing) -> FailureKind | None:
-        """Tries one mail and writes down how it went."""
+    async def _begin(self, mail: Mail) -> tuple[Mail, bytes] | None:
+        """Takes a mail for one attempt; None if another relay has it, or if it cannot be written at all."""
         now = self._now()
         async with self._database.session() as session:
             attempt = await mails.begin_attempt(session, mail.id, now, now + LEASE)
             if attempt is None:
                 return None
+            if attempt.raw is not None:
+                return attempt, attempt.raw
             try:
-                raw = attempt.raw or await mails.save_raw(session, mail.id, self._compose(attempt))
-            except Exception as error:  # noqa: BLE001 - one mail that cannot be written must not stop all others
+                composed = self._compose(attempt)
+            except Exception as error:  # One mail that cannot be written must not stop all others.
                 await mails.mark_rejected(session, mail.id, now, f"cannot be written: {error}")
                 log.exception("mail_cannot_be_written", mail=mail.id, process=mail.process)
-                return FailureKind.REJECTED
-        try:
-            delivered = await connection.deliver(raw, self._settings.sender, attempt.recipient)
-        except DeliveryFailure as failure:
-            await self._write_down(attempt, failure)
-            return failure.kind
-        async with self._database.session() as session:
-            await mails.mark_accepted(session, mail.id, self._now(), delivered.reply)
-        log.info(
-            "mail_accepted", mail=mail.id, process=mail.process, template=mail.template, reply=delivered.reply
-        )
-        return None
+                return None
+            return attempt, await mails.save_raw(session, mail.id, composed)
 
-    async def _write_down(self, attempt: Mail, failure: DeliveryFailure) -> None:
-        delay = retry_delay(failure.kind, attempt.attempts)
-        async with self._database.session() as session:
+    async def _note_accepted(self, mail: Mail, delivered: Delivered) -> None:
+        at, reply = self._now(), delivered.reply
+        await self._write_down(mail, lambda session: mails.mark_accepted(session, mail.id, at, reply))
+        log.info("mail_accepted", mail=mail.id, process=mail.process, template=mail.template, reply=reply)
+
+    async def _note_failure(self, mail: Mail, failure: DeliveryFailure) -> None:
+        at, why = self._now(), failure.message
+        delay = retry_delay(failure.kind, mail.attempts)
+
+        def outcome(session: AsyncSession) -> Awaitable[None]:
             if delay is not None:
                 doubt = failure.kind.maybe_duplicate
-                await mails.mark_retry(
-                    session, attempt.id, self._now() + delay, failure.message, maybe_duplicate=doubt
-                )
-            elif failure.kind in {FailureKind.RECIPIENT_REJECTED, FailureKind.REJECTED}:
-                await mails.mark_rejected(session, attempt.id, self._now(), failure.message)
+                return mails.mark_retry(session, mail.id, at + delay, why, maybe_duplicate=doubt)
+            if failure.kind in {FailureKind.RECIPIENT_REJECTED, FailureKind.REJECTED}:
+                return mails.mark_rejected(session, mail.id, at, why)
+            return mails.mark_given_up(session, mail.id, at, why)
+
+        await self._write_down(mail, outcome)
+        log.warning("mail_not_accepted", mail=mail.id, kind=failure.kind, error=why, delay=str(delay))
+
+    async def _write_down(self, mail: Mail, outcome: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        """Writes down how an attempt went, however long that takes: what is forgotten is sent again."""
+        while True:
+            try:
+                async with self._database.session() as session:
+                    await outcome(session)
+            except DATABASE_AWAY as error:
+                log.warning("outcome_not_written", mail=mail.id, process=mail.process, error=str(error))
+                await asyncio.sleep(self._idle.total_seconds())
             else:
-                await mails.mark_given_up(session, attempt.id, self._now(), failure.message)
-        log.warning(
-            "mail_not_accepted", mail=attempt.id, kind=failure.kind, error=failure.message, delay=str(delay)
-        )
+                return
 
     def _compose(self, mail: Mail) -> bytes:
         facts = mail.facts
@@ -181,6 +214,11 @@ async def _heartbeating() -> AsyncIterator[None]:
         yield
     finally:
         beating.cancel()
+
+
+def _is_ending() -> bool:
+    """Whether the worker shuts down: the mail in hand is finished, and no other begun."""
+    return activity.in_activity() and activity.is_worker_shutdown()
 
 
 async def _pause(span: timedelta) -> None:
