@@ -10,6 +10,7 @@ from domain import wire
 from domain.decisions import Approver
 from domain.errors import Code
 from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
+from domain.views import seated
 from storage import directory, inventory, mails, projection
 from storage.database import Database
 from storage.stages import Stages
@@ -86,6 +87,8 @@ async def _tell(
     new = await projection.record(session, steps)
     stages = await Stages.of(session, steps[-1].process)
     roster = await _seated(session, seat, stages.roster(steps[-1].view.approval)) if seat else None
+    if roster is not None:
+        await projection.show(session, steps[-1], seated(steps[-1].view, roster))
     if new:
         await stages.update(view, new, roster)
     queued = 0
@@ -111,11 +114,11 @@ async def _change_inventory(session: AsyncSession, step: Transition) -> None:
         await inventory.release_claim(session, step.view.domain, step.view.parties.customer)
 
 
-async def _queue_mails(session: AsyncSession, step: Transition, seated: tuple[Approver, ...] | None) -> int:
+async def _queue_mails(session: AsyncSession, step: Transition, resolved: tuple[Approver, ...] | None) -> int:
     if not step.notices:
         return 0
     stage = step.view.approval
-    roster = stage.roster if stage is not None and stage.roster is not None else seated or ()
+    roster = stage.roster if stage is not None and stage.roster is not None else resolved or ()
     letters = [
         (notice, await directory.recipients(session, notice.audience, roster)) for notice in step.notices
     ]

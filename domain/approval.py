@@ -236,8 +236,12 @@ class Approval:
         """The roster's members who have not decided the open stage."""
         if not self.is_pending:
             return ()
-        decided = {vote.actor for vote in self._stage_votes()}
-        return tuple(approver for approver in self.roster or () if approver.key not in decided)
+        return tuple(approver for approver in self.roster or () if approver.key not in self.decided)
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """Who has decided the open stage, or the last one, in the order of their votes."""
+        return tuple(vote.actor for vote in self._stage_votes())
 
     # The rules behind
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
+from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
@@ -39,13 +40,26 @@ class Language(StrEnum):
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("needs a time zone, for example 2026-03-02T08:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the calendar") from None
+
+
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that break lines or terminals: controls, surrogates, line and paragraph separators."""
 
 
 def _printable(value: str) -> str:
-    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in value):
+    if any(category(char) in _UNPRINTABLE for char in value if char not in "\n\t"):
         raise ValueError("must not contain control characters")
     return value
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\t" in value:
+        raise ValueError("must be one line without tabs")
+    return _printable(value)
 
 
 UtcDatetime = Annotated[datetime, AfterValidator(_utc)]
@@ -55,9 +69,9 @@ Text = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(
 """Free text by a person: bounded, no control characters but newline and tab."""
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_one_line)
 ]
-"""What people call a thing: one to 200 characters."""
+"""What people call a thing: one line of one to 200 characters."""
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 """A stable id that fits a URL, a file name and a workflow id."""

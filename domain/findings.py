@@ -52,9 +52,7 @@ def _services(
     for line in lines:
         offer = line.offer
         if offer.name in elsewhere:
-            yield _about(
-                line, "DUPLICATE_SERVICE", f"{offer.title} exists for this domain already; use that one."
-            )
+            yield _about(line, "DUPLICATE_SERVICE", f"{offer.title} exists already; use that one.")
         for name in offer.requires:
             if name not in there:
                 yield _about(line, "SERVICE_REQUIRED", f"{offer.title} needs {name}; order it as well.")

@@ -83,8 +83,9 @@ def _waiting(
     """Whom the line waits for, until when, and what happens then."""
     state = progress.state
     if state is LineState.AWAITING_APPROVAL and approval is not None:
-        if approval.is_pending:
-            return waiting_for_approval(approval), approval.deadline, after_deadline(approval)
+        stage = open_approval(approval)
+        if approval.is_pending and stage is not None:
+            return waiting_for_approval(stage), approval.deadline, after_deadline(approval)
         if report is not None and not report.is_clean:
             return "the partner: the check found something to mend", None, ""
     if state is LineState.SCHEDULED and not progress.start_reached:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from domain.base import Key, Message, UtcDatetime
 from domain.decisions import ApprovalStatus, Approver, Verdict, Vote
-from domain.definitions import Approvers
+from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
 from domain.mail import MailFacts, Template
 from domain.organisations import Parties, Permission
@@ -62,6 +62,7 @@ class OpenApproval(Message):
     Attributes:
         roster: Everybody with a seat in the open stage; None while it is not known yet.
         decided: Those of them who have decided it.
+        combine: How the stage's votes add up; `quorum` with it.
     """
 
     status: ApprovalStatus
@@ -73,6 +74,8 @@ class OpenApproval(Message):
     deadline: UtcDatetime | None
     roster: tuple[Approver, ...] | None
     decided: tuple[Key, ...] = ()
+    combine: Combine = Combine.ANY
+    quorum: int | None = None
 
 
 class ProcessView(Message):

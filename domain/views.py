@@ -27,19 +27,27 @@ def names(people: Iterable[Approver]) -> str:
     return ", ".join(person.name for person in people)
 
 
-def waiting_for_approval(approval: Approval) -> str:
+def waiting_for_approval(stage: OpenApproval) -> str:
     """Whose decision an open stage waits for."""
-    if approval.roster is None:
-        return f"the directory, to name who decides stage {approval.stage.title}"
-    if approval.lacks_approvers:
-        return f"an operator: nobody may decide stage {approval.stage.title}"
-    people = names(approval.waiting_for)
-    if approval.stage.combine is Combine.QUORUM:
-        seats, given = len(approval.roster), len(approval.roster) - len(approval.waiting_for)
-        need = f"{approval.stage.quorum} of {seats}"
-        return f"{approval.stage.title}: {need} ({given} decided; open: {people})"
-    either = "one of " if approval.stage.combine is Combine.ANY and len(approval.roster) > 1 else ""
-    return f"{approval.stage.title}: {either}{people}"
+    if stage.roster is None:
+        return f"the directory, to name who decides stage {stage.stage_title}"
+    seats = len(stage.roster)
+    if seats < (stage.quorum or 1):
+        return f"an operator: nobody may decide stage {stage.stage_title}"
+    people = names(person for person in stage.roster if person.key not in stage.decided)
+    if stage.combine is Combine.QUORUM:
+        need = f"{stage.quorum} of {seats}"
+        return f"{stage.stage_title}: {need} ({len(stage.decided)} decided; open: {people})"
+    either = "one of " if stage.combine is Combine.ANY and seats > 1 else ""
+    return f"{stage.stage_title}: {either}{people}"
+
+
+def seated(view: ProcessView, roster: tuple[Approver, ...]) -> ProcessView:
+    """A view whose open stage has just got its roster, which the process itself learns a moment later."""
+    if view.approval is None or view.approval.roster is not None:
+        return view
+    stage = view.approval.model_copy(update={"roster": roster})
+    return view.model_copy(update={"approval": stage, "waiting_for": waiting_for_approval(stage)})
 
 
 def after_deadline(approval: Approval) -> str:
@@ -51,7 +59,6 @@ def open_approval(approval: Approval) -> OpenApproval | None:
     """The approval as inboxes and lists see it; None before its first stage opens."""
     if approval.opened_at is None:
         return None
-    waiting = {person.key for person in approval.waiting_for}
     return OpenApproval(
         status=approval.status,
         stage=approval.stage.name,
@@ -61,7 +68,9 @@ def open_approval(approval: Approval) -> OpenApproval | None:
         opened_at=approval.opened_at,
         deadline=approval.deadline,
         roster=approval.roster,
-        decided=tuple(person.key for person in approval.roster or () if person.key not in waiting),
+        decided=approval.decided,
+        combine=approval.stage.combine,
+        quorum=approval.stage.quorum,
     )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from dataclasses import dataclass
 
 from domain import wire
 from domain.transitions import ProcessKind, ProcessView
-from domain.views import names
 from starter.gateway import Gateway
 from storage import mails, processes
 from storage.mails import Mail
@@ -43,7 +40,6 @@ class Reading(Gateway):
         view = await self._order(order)
         async with self._reading() as session:
             lines = await processes.list_processes(session, kind=ProcessKind.ORDER_LINE, order=order)
-            lines = tuple([await _with_roster(session, line) for line in lines])
             timeline = await processes.timeline(session, order=order)
         return OrderStatus(
             order=order,
@@ -106,21 +102,3 @@ class Reading(Gateway):
         """
         async with self._reading() as session:
             return await mails.get_mail(session, key)
-
-
-async def _with_roster(session: AsyncSession, line: ProcessEntry) -> ProcessEntry:
-    """The line with the people its open stage asks.
-
-    A transition that opens a stage is announced before anybody knows its roster; that comes back with the
-    answer and is in the projection, but not in the view which the transition brought along.
-    """
-    approval = line.view.approval
-    if line.view.ended or approval is None or approval.roster is not None:
-        return line
-    stages = await processes.approvals_of(session, line.id)
-    stage = next((each for each in stages if each.is_open and each.roster), None)
-    if stage is None or stage.roster is None:
-        return line
-    waiting_for = f"{stage.stage_title}: {names(stage.roster)}"
-    known = approval.model_copy(update={"roster": stage.roster})
-    return replace(line, view=line.view.model_copy(update={"approval": known, "waiting_for": waiting_for}))

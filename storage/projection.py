@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
@@ -60,6 +60,15 @@ async def advance(session: AsyncSession, transitions: Sequence[Transition]) -> P
     )
     stands: ProcessView = written.scalar_one()
     return stands
+
+
+async def show(session: AsyncSession, step: Transition, view: ProcessView) -> None:
+    """Shows more of a step than the process knew when it took it; not if it has taken another since."""
+    await session.execute(
+        update(ProcessRow)
+        .where(col(ProcessRow.id) == step.process, col(ProcessRow.seq) == step.seq)
+        .values(view=view)
+    )
 
 
 async def answer_before(session: AsyncSession, process: str, seq: int) -> bool | None:

@@ -98,18 +98,27 @@ class Fulfilment(DomainCheck):
         other_tasks = self.records.take_news()
         seen = self.records.seen
         assert seen is not None
-        if seen.claim is Claim.TAKEN:
-            self.end(LineState.FAILED, "the domain was verified by somebody else first", Template.FAILED)
+        self._end_if_taken(seen)
         if self._are_verified:
             return
         tell = (self._tell_of_records(Template.OPEN_TASKS),) if other_tasks else ()
         self.note("line.records_seen", notices=tell, data={"verdict": seen.state, "report": seen.report})
         self.records.start(self.closure.closes_at)
 
+    def _end_if_taken(self, seen: RecordsSeen) -> None:
+        """Fails the line if the domain is somebody else's: the first verified claim wins (SPEC 5.6)."""
+        if seen.claim is not Claim.TAKEN:
+            return
+        if self.progress.state is LineState.CLOSED:
+            self.move(LineState.PROVISIONING)
+            self.note("line.resumed")
+        self.end(LineState.FAILED, "the domain was verified by somebody else first", Template.FAILED)
+
     async def _close(self) -> None:
         """Closes the line after one last look; UNKNOWN is asked again for a day first (L17)."""
         last = await self.records.look(patience=LAST_CHECK_PATIENCE)
         self.heed_cancel()
+        self._end_if_taken(last)
         if self._are_verified:
             return
         closed = self._tell_of_records(Template.LINE_CLOSED)

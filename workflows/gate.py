@@ -126,16 +126,21 @@ class ApprovalGate(Process):
 
     async def _decide(self, decision: Decide) -> DecisionRecorded:
         approval = self._approval
-        async with self._deciding:
+        while True:
+            # Not under the lock: a roster that is long in coming must not hold up deadline or withdrawal.
             await workflow.wait_condition(lambda: approval.roster is not None or not approval.is_pending)
-            stored = approval.answer_to(decision)
-            if stored is not None:
-                return stored
-            approval.check(decision, workflow.now())
-            return await self._record(approval, decision)
+            async with self._deciding:
+                if approval.roster is None and approval.is_pending:
+                    continue
+                stored = approval.answer_to(decision)
+                if stored is not None:
+                    return stored
+                approval.check(decision, workflow.now())
+                return await self._record(approval, decision)
 
     async def _record(self, approval: Approval, decision: Decide) -> DecisionRecorded:
-        stage, vote = approval.stage, approval.vote_for(decision, workflow.now())
+        stage, now = approval.stage, workflow.now()
+        vote = approval.vote_for(decision, now)
         with approval.counting(vote):
             self.note(
                 f"approval.{decision.verdict}",
@@ -153,7 +158,7 @@ class ApprovalGate(Process):
             raise Refusal(
                 Code.NOT_PERMITTED, f"actor: {decision.actor} may no longer decide stage {stage.name}"
             )
-        return approval.decide(decision, workflow.now())
+        return approval.decide(decision, now)
 
     @workflow.update(name=wire.WITHDRAW)
     async def withdraw(self, command: Withdraw) -> ApprovalStatus:

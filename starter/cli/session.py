@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
 
 from starter.cli.output import JSON_FLAG
 from starter.client import Countersign
-from starter.settings import TEMPORAL_ADDRESS, Settings, load
+from starter.settings import Settings, connect, load
 from storage.database import Database
 
 STATE = Path(".countersign")
@@ -79,12 +76,10 @@ def with_database(operation: Callable[[Database], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def _client() -> AsyncIterator[Countersign]:
     settings = _settings()
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", TEMPORAL_ADDRESS)
     database = Database(settings.database_url)
     try:
         # Connected at the first call that needs it: lists work while Temporal is away.
-        client = await Client.connect(**config, data_converter=pydantic_data_converter, lazy=True)
+        client = await connect(lazy=True)
         yield Countersign(
             client,
             database,

@@ -9,7 +9,7 @@ from domain.line import ENDS, SERVICE_STATUS, TRANSITIONS, LineProgress, LineSta
 from tests.domain.samples import NOW
 
 RUNNING = [state for state in LineState if state not in ENDS]
-PATHS = [(left, to) for left, reached in TRANSITIONS.items() for to in reached]
+PATHS = [(left, to) for left, reached in TRANSITIONS.items() for to in sorted(reached)]
 FORWARD = [
     ServiceStatus.ORDERED,
     ServiceStatus.CONFIRMED,
