@@ -73,6 +73,11 @@ def title(context: OrderContext, what: str) -> str:
     return f"{what}{where}, {context.customer_name}"
 
 
+def order_title(context: OrderContext, lines: int) -> str:
+    """One line that says how much is ordered for whom."""
+    return title(context, "Order of 1 service" if lines == 1 else f"Order of {lines} services")
+
+
 def _waiting(
     line: OrderLine,
     progress: LineProgress,

@@ -17,6 +17,15 @@ _ON_DEADLINE = {
 }
 
 
+MAX_SUMMARY_BYTES = 380
+"""The server takes summaries of up to 400 bytes, quotation marks included; a longer one stops the run."""
+
+
+def summary(text: str) -> str:
+    """A text that fits a summary in the Temporal UI."""
+    return text.encode()[:MAX_SUMMARY_BYTES].decode(errors="ignore")
+
+
 def at(instant: datetime | None) -> str:
     """An instant as people read it, in UTC."""
     return f"{instant:%Y-%m-%d %H:%M} UTC" if instant else "no limit"

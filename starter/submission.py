@@ -21,6 +21,7 @@ from domain.definitions import content_hash
 from domain.dns.names import DomainName, parse_domain
 from domain.orders import Line, Order, OrderContext, SubmitOrder
 from domain.transitions import ProcessKind
+from domain.views import summary
 from starter.files import validated
 from starter.gateway import Gateway, SubmittedLine, temporal_errors, utc_now
 from starter.resolving import resolve
@@ -31,9 +32,6 @@ CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 ID_LENGTH = 10
 """50 bit: short enough to read out, too many to guess."""
-
-MAX_SUMMARY_BYTES = 380
-"""The server takes summaries of up to 400 bytes, quotation marks included."""
 
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 """Stands for one intention to order; fits an HTTP header."""
@@ -114,7 +112,7 @@ class Submissions(Gateway):
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     memo={"lines": [line.model_dump(mode="json") for line in lines]},
                     search_attributes=_attributes(context),
-                    static_summary=summary(order),
+                    static_summary=describe(order),
                 )
         except WorkflowAlreadyStartedError:
             return  # The same order came a moment earlier and has already ended.
@@ -131,11 +129,11 @@ def new_order_id() -> str:
     return "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH))
 
 
-def summary(order: Order) -> str:
+def describe(order: Order) -> str:
     """What operators read beside the run's id; it names no person."""
     offers = ", ".join(line.offer.title for line in order.lines)
     where = f" for {order.context.domain.display}" if order.context.domain else ""
-    return f"Order of {offers}{where}".encode()[:MAX_SUMMARY_BYTES].decode(errors="ignore")
+    return summary(f"Order of {offers}{where}")
 
 
 def _attributes(context: OrderContext) -> TypedSearchAttributes:

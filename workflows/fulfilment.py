@@ -18,6 +18,7 @@ from domain.mail import Template
 from domain.orders import LineCommand, OrderLine
 from domain.provisioning import ProvisionService, ServiceOrder
 from domain.transitions import SYSTEM, Notice, ServiceChange
+from domain.views import summary
 from workflows.check import DomainCheck
 from workflows.names import PATIENT_RETRY
 from workflows.process import refusals
@@ -190,7 +191,7 @@ class Fulfilment(DomainCheck):
                 ProvisionService(adapter=adapter, order=order),
                 start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=PATIENT_RETRY,
-                summary=f"provision {self.offer.title} through {adapter}",
+                summary=summary(f"provision {self.offer.title} through {adapter}"),
             )
         except ActivityError as error:
             cause = error.cause

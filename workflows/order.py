@@ -13,7 +13,7 @@ from temporalio.workflow import ParentClosePolicy
 from domain import wire
 from domain.errors import Code, Refusal
 from domain.line import SERVICE_STATUS, LineState
-from domain.line_view import shared, title
+from domain.line_view import order_title, shared, title
 from domain.mail import MailFacts, Template
 from domain.offers import Deployment
 from domain.orders import (
@@ -28,6 +28,7 @@ from domain.orders import (
     service_id,
 )
 from domain.transitions import ProcessKind, ProcessView, ServiceChange
+from domain.views import summary
 from workflows.check import DomainCheck
 from workflows.line import OrderLineWorkflow
 from workflows.process import OPERATOR, refusals
@@ -125,7 +126,7 @@ class OrderWorkflow(DomainCheck):
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 memo=line_memo(line),
                 search_attributes=self._line_attributes(line),
-                static_summary=title(self.context, line.offer.title),
+                static_summary=summary(title(self.context, line.offer.title)),
             )
         except ChildWorkflowError as error:
             # Somebody ended the line's run from outside; the order still has to come to an end.
@@ -195,7 +196,7 @@ class OrderWorkflow(DomainCheck):
         return ProcessView(
             kind=ProcessKind.ORDER,
             state=self.order_state,
-            title=title(self.context, f"Order of {len(self.order.lines)} services"),
+            title=order_title(self.context, len(self.order.lines)),
             waiting_for="" if over else self._waiting_for(),
             ended=over,
             **shared(self.context),

@@ -138,6 +138,11 @@ async def test_lines_carry_what_operators_search_by(scene: Scene, world: World) 
     await scene.command(first, wire.CANCEL_LINE)
 
 
+async def test_the_longest_names_fit_what_the_server_takes(scene: Scene, world: World) -> None:
+    handle = await scene.order(line(1, title="Ü" * 200, adapter="local"))
+    assert (await handle.result())["state"] == OrderState.COMPLETED
+
+
 async def test_a_start_date_holds_every_line(scene: Scene, world: World) -> None:
     handle = await scene.order(line(1), line(2), start=datetime.now(UTC) + 3 * DAY)
     for number in (1, 2):
