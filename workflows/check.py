@@ -15,7 +15,7 @@ from domain.orders import Line, LineCommand, OrderContext
 from domain.organisations import Permission
 from domain.transitions import SYSTEM, Audience, Notice
 from workflows.names import PATIENT_RETRY
-from workflows.process import Process
+from workflows.process import Process, let_go
 
 with workflow.unsafe.imports_passed_through():
     from activities.checks import Checks
@@ -71,9 +71,9 @@ class DomainCheck(Process):
             elif watch.done():
                 self._take(watch.result())
             if self.report is not report:
-                watch.cancel()
+                let_go(watch)
                 watch = self._watch()
-        watch.cancel()
+        let_go(watch)
 
     @property
     def _is_clean(self) -> bool:

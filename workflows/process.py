@@ -200,6 +200,12 @@ def in_words(transition: Transition) -> str:
     return f"tell: {what}" if transition.accepted else f"tell: {what} was refused"
 
 
+def let_go(task: asyncio.Task[Any]) -> None:
+    """Cancels a task nobody waits for any more; how it ends is of no interest."""
+    task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+    task.cancel()
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turns a refusal of the rules into the typed error its caller gets; no other may leave a handler."""

@@ -12,6 +12,7 @@ from domain.dns.names import DomainName
 from domain.dns.requirements import Requirement, render_requirements
 from domain.orders import OrderLine
 from workflows.names import PATIENT_RETRY
+from workflows.process import let_go
 
 with workflow.unsafe.imports_passed_through():
     from activities.records import Records
@@ -77,7 +78,7 @@ class RecordsWatch:
     def stop(self) -> None:
         """Ends the watch, if one is running."""
         if self._watch is not None and not self._watch.done():
-            self._watch.cancel()
+            let_go(self._watch)
         self._watch = None
 
     async def look(self, patience: int = 0) -> RecordsSeen:

@@ -23,9 +23,11 @@ MOST_EVENTS = 1_000
 
 
 def replayer() -> Replayer:
-    """A replayer with the workers' sandbox and converter."""
+    """A replayer with the workers' converter, and a sandbox that guards."""
     return Replayer(
-        workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=workflow_runner()
+        workflows=WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=workflow_runner(guarded=True),
     )
 
 

@@ -223,7 +223,7 @@ class World:
             task_queue=task_queue,
             workflows=list(WORKFLOWS),
             activities=self.activities,
-            workflow_runner=workflow_runner(),
+            workflow_runner=workflow_runner(guarded=True),
         )
 
     # What was told
