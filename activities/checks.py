@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.dns import Checker
+from activities.heartbeat import heartbeating
 from activities.records import not_yet
 from domain import findings, wire
 from domain.checks import CheckOrder, CheckReport, Finding
@@ -33,7 +34,8 @@ class Checks:
     @activity.defn(name=wire.CHECK)
     async def check(self, request: CheckOrder) -> CheckReport:
         """Checks once and keeps the report."""
-        return await self._keep(request, await self._find(request))
+        async with heartbeating():
+            return await self._keep(request, await self._find(request))
 
     @activity.defn(name=wire.WATCH_CHECK)
     async def watch(self, request: CheckOrder) -> CheckReport:
@@ -46,10 +48,11 @@ class Checks:
         if attempt == 1:
             raise not_yet("known findings: looked at again tonight", EVERY_NIGHT)
         tonight = request.model_copy(update={"at": request.at + (attempt - 1) * EVERY_NIGHT})
-        found = CheckReport(id="", at=tonight.at, findings=await self._find(tonight))
-        if found.digest == request.known:
-            raise not_yet("; ".join(each.message for each in found.blocking), EVERY_NIGHT)
-        return await self._keep(tonight, found.findings)
+        async with heartbeating():
+            found = CheckReport(id="", at=tonight.at, findings=await self._find(tonight))
+            if found.digest == request.known:
+                raise not_yet("; ".join(each.message for each in found.blocking), EVERY_NIGHT)
+            return await self._keep(tonight, found.findings)
 
     async def _find(self, request: CheckOrder) -> tuple[Finding, ...]:
         context = request.context

@@ -7,8 +7,8 @@ heartbeat tells the server that it is alive, so that another worker takes over w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,6 +16,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
+from activities.heartbeat import heartbeating
 from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, Outgoing
 from activities.mail.message import compose
 from activities.mail.render import render
@@ -30,8 +31,6 @@ BATCH = 100
 
 LEASE = timedelta(minutes=30)
 """How long an attempt may take before somebody else may try: longer than any SMTP dialogue."""
-
-HEARTBEAT_EVERY = timedelta(seconds=2)
 
 DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
 """How a database that does not answer shows itself."""
@@ -81,7 +80,7 @@ class Outbox:
             asyncio.CancelledError: If the server gave this relay up for dead.
         """
         ends_at = self._now() + shift
-        async with _heartbeating():
+        async with heartbeating():
             await self.take_over()
             while self._now() < ends_at and not _is_ending():
                 if not await self.hand_over_due():
@@ -198,22 +197,6 @@ class Outbox:
             group=mail.group,
             process=mail.process,
         )
-
-
-@asynccontextmanager
-async def _heartbeating() -> AsyncIterator[None]:
-    """Tells the server every other second that this relay is alive, however slow the mail server is."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def _is_ending() -> bool:

@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.dns import Checker
+from activities.heartbeat import heartbeating
 from domain import wire
 from domain.checks import Claim, RecordsSeen, WatchRecords
 from domain.dns.names import relative_owner
@@ -42,10 +43,11 @@ class Records:
             ApplicationError: NOT_YET, with the delay until the next look.
         """
         attempt = activity.info().attempt
-        report = await self._look(watch, watch.at + elapsed(attempt, watch.closes_after))
-        if not changed(watch.known, report):
-            raise not_yet(summary(watch, report), poll_delay(attempt, watch.closes_after, watch.process))
-        return await self._keep(watch, settle(watch.known, report))
+        async with heartbeating():
+            report = await self._look(watch, watch.at + elapsed(attempt, watch.closes_after))
+            if not changed(watch.known, report):
+                raise not_yet(summary(watch, report), poll_delay(attempt, watch.closes_after, watch.process))
+            return await self._keep(watch, settle(watch.known, report))
 
     @activity.defn(name=wire.SEE_RECORDS)
     async def look(self, watch: WatchRecords) -> RecordsSeen:
@@ -55,10 +57,11 @@ class Records:
             ApplicationError: NOT_YET, with an hour's delay, while nothing could be learnt.
         """
         attempt = activity.info().attempt
-        report = await self._look(watch, watch.at + (attempt - 1) * ASK_AGAIN)
-        if report.overall is Overall.UNKNOWN and attempt <= watch.patience:
-            raise not_yet(summary(watch, report), ASK_AGAIN)
-        return await self._keep(watch, report)
+        async with heartbeating():
+            report = await self._look(watch, watch.at + (attempt - 1) * ASK_AGAIN)
+            if report.overall is Overall.UNKNOWN and attempt <= watch.patience:
+                raise not_yet(summary(watch, report), ASK_AGAIN)
+            return await self._keep(watch, report)
 
     async def _look(self, watch: WatchRecords, at: datetime) -> Report:
         return await self._checker.check(watch.domain, watch.requirements, checked_at=at)
