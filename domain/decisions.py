@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.errors import Code, Refusal
 
 
 class ApprovalStatus(StrEnum):
@@ -79,3 +83,33 @@ class DecisionRecorded(Message):
     verdict: Verdict
     at: UtcDatetime
     status: ApprovalStatus
+
+
+_KEY: TypeAdapter[str] = TypeAdapter(Key)
+_SHOWN = 200
+"""Characters of a stranger's words that a refusal repeats."""
+
+
+def read_decision(verdict: Verdict, payload: Any) -> Decide:
+    """Reads a fire-and-forget decision by hand, so that a malformed one can be recorded instead of dropped.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the field.
+    """
+    if not isinstance(payload, dict):
+        what = "nothing" if payload is None else type(payload).__name__
+        raise Refusal(Code.INVALID_INPUT, f"payload: must be an object with stage and actor, not {what}")
+    try:
+        return Decide.model_validate({**payload, "verdict": verdict})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise Refusal(Code.INVALID_INPUT, f"{field[:_SHOWN]}: {first['msg'][:_SHOWN]}") from None
+
+
+def claimed_actor(payload: Any) -> str | None:
+    """Who sent a decision by their own words, if those could be somebody's key."""
+    try:
+        return _KEY.validate_python(payload["actor"] if isinstance(payload, dict) else None)
+    except (KeyError, ValidationError):
+        return None

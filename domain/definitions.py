@@ -14,7 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from domain.base import Command, Key, Name
+from domain.base import Key, Message, Name
 from domain.organisations import OrganisationKind, Permission, Role
 
 MAX_STAGES = 20
@@ -49,7 +49,7 @@ class OnNobody(StrEnum):
     DENY = "deny"
 
 
-class Approvers(Command):
+class Approvers(Message):
     """Who may decide a stage: named people, or whoever holds a permission or role at a party.
 
     Attributes:
@@ -71,7 +71,7 @@ class Approvers(Command):
         return self
 
 
-class Stage(Command):
+class Stage(Message):
     """One step of an approval.
 
     Attributes:
@@ -113,7 +113,7 @@ class Stage(Command):
         return self
 
 
-class ApprovalDefinition(Command):
+class ApprovalDefinition(Message):
     """Ordered stages, all of which must approve (SPEC 4.1)."""
 
     name: Key

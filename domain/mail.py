@@ -44,6 +44,7 @@ class Template(StrEnum):
     ORDER_REMINDER = "order_reminder"
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_REMINDER = "approval_reminder"
+    APPROVAL_HELD = "approval_held"
     APPROVAL_GRANTED = "approval_granted"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"

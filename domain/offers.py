@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from domain.base import Command, Key, Name
+from domain.base import Key, Message, Name
 from domain.definitions import LONGEST
 from domain.dns.requirements import RequirementTemplate
 
@@ -24,7 +24,7 @@ class Deployment(StrEnum):
     AT_ONCE = "at_once"
 
 
-class Feasibility(Command):
+class Feasibility(Message):
     """What the order check looks at in the domain's zone before anything is set (provisioning.md e.9).
 
     Attributes:
@@ -38,7 +38,7 @@ class Feasibility(Command):
     certificate_authority: str | None = None
 
 
-class Offer(Command):
+class Offer(Message):
     """One thing a partner can order.
 
     Attributes:

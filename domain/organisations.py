@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from domain.base import Command, Key, Language, Name
+from domain.base import Command, Key, Language, Message, Name
 
 
 class OrganisationKind(StrEnum):
@@ -113,7 +113,7 @@ def roles_with(permission: Permission) -> frozenset[Role]:
     return frozenset(role for role, granted in PERMISSIONS.items() if permission in granted)
 
 
-class Parties(Command):
+class Parties(Message):
     """Who plays which part in one process.
 
     Attributes:

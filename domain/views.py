@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -21,9 +22,17 @@ MAX_SUMMARY_BYTES = 380
 """The server takes summaries of up to 400 bytes, quotation marks included; a longer one stops the run."""
 
 
+_MARKDOWN = re.compile(r"([\\`*_\[\]()<>#|!~])")
+
+
+def plain(text: str) -> str:
+    """A stranger's words as Markdown that shows them as they are: no links, no formatting."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
 def summary(text: str) -> str:
-    """A text that fits a summary in the Temporal UI."""
-    return text.encode()[:MAX_SUMMARY_BYTES].decode(errors="ignore")
+    """A text that fits a summary in the Temporal UI, which takes Markdown."""
+    return plain(text).encode()[:MAX_SUMMARY_BYTES].decode(errors="ignore")
 
 
 def at(instant: datetime | None) -> str:
@@ -87,7 +96,7 @@ def details(view: ProcessView) -> str:
     """The current details of a process in Markdown, for the Temporal UI."""
     rows = [("State", view.state)]
     if view.waiting_for:
-        rows += [("Waiting for", view.waiting_for), ("Until", at(view.until))]
+        rows += [("Waiting for", plain(view.waiting_for)), ("Until", at(view.until))]
     if view.what_then and view.until:
         rows.append(("What then", view.what_then))
     if view.open_tasks:

@@ -102,7 +102,7 @@ def validated(model: type[M], document: Any, source: str = "") -> M:
         Refusal: INVALID_INPUT, naming the first wrong field, its value and how many more there are.
     """
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, extra="forbid")
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

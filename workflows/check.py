@@ -29,6 +29,7 @@ class DomainCheck(Process):
 
     context: OrderContext
     report: CheckReport | None = None
+    checked_at: datetime
 
     @property
     def lines_to_check(self) -> tuple[Line, ...]:
@@ -103,7 +104,7 @@ class DomainCheck(Process):
 
     def _take(self, report: CheckReport, actor: str | None = None) -> None:
         """Takes in a report; blocking findings are mailed when nobody asked for the check (L2)."""
-        self.report = report
+        self.report, self.checked_at = report, workflow.now()
         tell = () if actor or report.is_clean else (self._tell(Template.CHECK_FINDINGS),)
         data = {"report": report.id, "blocking": str(len(report.blocking))}
         self.note("order.checked", actor=actor or SYSTEM, notices=tell, data=data)

@@ -21,7 +21,7 @@ from domain.transitions import SYSTEM, Notice, ServiceChange
 from domain.views import summary
 from workflows.check import DomainCheck
 from workflows.names import PATIENT_RETRY
-from workflows.process import refusals
+from workflows.process import let_go, refusals
 from workflows.records import LAST_CHECK_PATIENCE, RecordsWatch
 
 with workflow.unsafe.imports_passed_through():
@@ -117,8 +117,14 @@ class Fulfilment(DomainCheck):
 
     async def _close(self) -> None:
         """Closes the line after one last look; UNKNOWN is asked again for a day first (L17)."""
-        last = await self.records.look(patience=LAST_CHECK_PATIENCE)
-        self.heed_cancel()
+        look, seen = self.records.start_look(patience=LAST_CHECK_PATIENCE), self.records.seen
+        await self.until(
+            lambda: self.is_stopped or self.records.has_news or self.records.seen is not seen or look.done()
+        )
+        if not look.done():
+            let_go(look)  # Somebody cancelled, or the records changed: that comes first.
+            return
+        last = self.records.seen = look.result()
         self._end_if_taken(last)
         if self._are_verified:
             return

@@ -10,14 +10,21 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pydantic import ValidationError
 from temporalio import workflow
 
 from domain import wire
 from domain.approval import Approval
-from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict, Withdraw
+from domain.decisions import (
+    ApprovalStatus,
+    Decide,
+    DecisionRecorded,
+    Verdict,
+    Withdraw,
+    claimed_actor,
+    read_decision,
+)
 from domain.errors import Code, Refusal
-from domain.mail import Template
+from domain.mail import MailFacts, Template
 from domain.organisations import Parties, Permission
 from domain.transitions import Announced, Audience, Authorise, Notice, SeatRoster
 from workflows.process import Process, refusals
@@ -80,10 +87,8 @@ class ApprovalGate(Process):
         while not over():
             if approval.lacks_approvers and not held:
                 held = True
-                if approval.settle_nobody():
+                if await self._settle_nobody(approval):
                     return
-                self.note("approval.held", data={"stage": approval.stage.name})
-                await self.announce()
             roster = approval.roster
             await self.until(lambda: over() or approval.roster is not roster, approval.next_due())  # noqa: B023
             # A decision that was received in time but is still being recorded counts (SPEC 4.3).
@@ -91,10 +96,29 @@ class ApprovalGate(Process):
                 if not over() and await self._act_on_time(approval):
                     return
 
+    async def _settle_nobody(self, approval: Approval) -> bool:
+        """Skips or denies a stage that nobody may decide, or holds it and raises the alarm.
+
+        Returns:
+            Whether the stage is settled.
+        """
+        stage = {"stage": approval.stage.name}
+        if approval.settle_nobody():
+            if approval.is_pending:
+                self.note("approval.skipped", data=stage)
+            return True
+        operators = Audience(organisations=(self.parties.provider,), permission=Permission.OPERATE)
+        alarm = Notice(template=Template.APPROVAL_HELD, audience=operators, facts=self._stage_facts(approval))
+        self.note("approval.held", data=stage, notices=(alarm,))
+        await self.announce()
+        return False
+
     async def _act_on_time(self, approval: Approval) -> bool:
         """Passes the deadline or sends reminders; returns whether the stage is over."""
         now = workflow.now()
         if approval.pass_deadline(now):
+            if approval.is_pending:
+                self.note("approval.passed_by_deadline", data={"stage": approval.stage.name})
             return True
         if people := approval.remind(now):
             keys = tuple(person.key for person in people)
@@ -158,6 +182,8 @@ class ApprovalGate(Process):
             raise Refusal(
                 Code.NOT_PERMITTED, f"actor: {decision.actor} may no longer decide stage {stage.name}"
             )
+        if not approval.is_pending:
+            approval.check(decision, now)  # It was cancelled in Temporal meanwhile; says so.
         return approval.decide(decision, now)
 
     @workflow.update(name=wire.WITHDRAW)
@@ -183,28 +209,34 @@ class ApprovalGate(Process):
             self._approval.withdraw(actor, reason)
 
     @workflow.signal(name=wire.APPROVE)
-    async def approve_by_signal(self, payload: Any) -> None:
+    async def approve_by_signal(self, payload: Any = None) -> None:
         """Approves without waiting for an answer; the same rules as the update."""
         await self._decide_by_signal(Verdict.APPROVE, payload)
 
     @workflow.signal(name=wire.DENY)
-    async def deny_by_signal(self, payload: Any) -> None:
+    async def deny_by_signal(self, payload: Any = None) -> None:
         """Denies without waiting for an answer; the same rules as the update."""
         await self._decide_by_signal(Verdict.DENY, payload)
 
     async def _decide_by_signal(self, verdict: Verdict, payload: Any) -> None:
         """Decides, or records and announces why not: a refused signal is never silently dropped (SPEC D5)."""
-        actor = str(payload.get("actor", "unknown")) if isinstance(payload, dict) else "unknown"
         try:
-            await self._decide(parse_signal(verdict, payload))
+            await self._decide(read_decision(verdict, payload))
         except Refusal as refusal:
-            facts = self.facts(reason=refusal.message, decided_by=actor)
+            sender = claimed_actor(payload)
             audience = Audience(
-                people=(actor,), organisations=(self.parties.provider,), permission=Permission.OPERATE
+                people=(sender,) if sender else (),
+                organisations=(self.parties.provider,),
+                permission=Permission.OPERATE,
             )
+            facts = self.facts(reason=refusal.message, decided_by=sender)
             notice = Notice(template=Template.DECISION_REFUSED, audience=audience, facts=facts)
             self.note(
-                f"approval.{verdict}", actor=actor, reason=refusal.message, refused=refusal, notices=(notice,)
+                f"approval.{verdict}",
+                actor=sender or "unknown",
+                reason=refusal.message,
+                refused=refusal,
+                notices=(notice,),
             )
             await self.announce()
 
@@ -223,30 +255,13 @@ class ApprovalGate(Process):
             )
 
     def _to_people(self, template: Template, *, people: tuple[str, ...] = (), roster: bool = False) -> Notice:
-        approval = self._approval
-        facts = self.facts(
+        audience = Audience(people=people, roster=roster)
+        return Notice(template=template, audience=audience, facts=self._stage_facts(self._approval))
+
+    def _stage_facts(self, approval: Approval) -> MailFacts:
+        return self.facts(
             stage=approval.stage.title,
             deadline=approval.deadline,
             what_then=approval.stage.on_deadline,
             command=f"countersign approvals approve {workflow.info().workflow_id}",
         )
-        return Notice(template=template, audience=Audience(people=people, roster=roster), facts=facts)
-
-
-def parse_signal(verdict: Verdict, payload: Any) -> Decide:
-    """Reads a fire-and-forget decision by hand, so that a malformed one can be recorded instead of dropped.
-
-    Raises:
-        Refusal: INVALID_INPUT, naming the field.
-    """
-    if not isinstance(payload, dict):
-        raise Refusal(
-            Code.INVALID_INPUT,
-            f"payload: must be an object with stage and actor, not {type(payload).__name__}",
-        )
-    try:
-        return Decide.model_validate({**payload, "verdict": verdict})
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "payload"
-        raise Refusal(Code.INVALID_INPUT, f"{field}: {first['msg']}") from None

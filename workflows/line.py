@@ -12,7 +12,7 @@ from temporalio.exceptions import is_cancelled_exception
 from domain import wire
 from domain.approval import Approval
 from domain.decisions import ApprovalStatus
-from domain.errors import Refusal
+from domain.errors import Code, Refusal
 from domain.line import LineState
 from domain.line_view import line_view
 from domain.mail import MailFacts, Template
@@ -43,6 +43,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
     @workflow.init
     def __init__(self, order_line: OrderLine) -> None:
         super().__init__(order_line)
+        self.checked_at = order_line.checked_at
         self._noted_state = self.state
         definition = order_line.line.approval
         self.approval = Approval(definition, requester=self.context.requested_by) if definition else None
@@ -85,7 +86,10 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
 
     async def be_confirmed(self) -> None:
         """Confirms the line on a clean check no older than a day (L4)."""
-        if workflow.now() - self.order_line.checked_at > RECHECK_AFTER:
+        if workflow.now() - self.checked_at > RECHECK_AFTER:
+            self.report = None
+            await self.be_checked()
+        elif self.report is not None and not self.report.is_clean:
             await self.be_checked()
         self.heed_cancel()
         self.move(LineState.CONFIRMED)
@@ -146,15 +150,18 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             self.progress.check_deploy()
 
     @workflow.signal(name=wire.DEPLOY)
-    async def deploy_by_signal(self, command: LineCommand) -> None:
+    async def deploy_by_signal(self, command: LineCommand | None = None) -> None:
         """Starts provisioning on behalf of the automatic deployment; a refusal is recorded."""
+        actor = command.actor if command else "unknown"
         try:
+            if command is None:
+                raise Refusal(Code.INVALID_INPUT, "payload: must be an object with actor, not nothing")
             self.progress.check_deploy()
         except Refusal as refusal:
-            self.note("line.deploy", actor=command.actor, reason=refusal.message, refused=refusal)
+            self.note("line.deploy", actor=actor, reason=refusal.message, refused=refusal)
             await self.announce()
         else:
-            self.progress.deploy_requested_by = self.progress.deploy_requested_by or command.actor
+            self.progress.deploy_requested_by = self.progress.deploy_requested_by or actor
 
     @workflow.update(name=wire.CANCEL_LINE)
     async def cancel(self, command: LineCommand) -> LineState:

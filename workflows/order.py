@@ -53,6 +53,8 @@ class OrderWorkflow(DomainCheck):
         try:
             await self.be_received()
             await self.be_checked()
+            if not self.is_stopped:
+                await self.be_confirmed()
         except BaseException as error:
             if not is_cancelled_exception(error):
                 raise
@@ -72,13 +74,16 @@ class OrderWorkflow(DomainCheck):
         self.note("order.submitted", actor=by, notices=(received,), services=services)
         await self.announce()
 
-    async def run_lines(self) -> list[LineOutcome]:
-        """Confirms the order and runs its lines side by side until the last has ended."""
+    async def be_confirmed(self) -> None:
+        """Confirms the order; from here on its lines take the commands (L4)."""
         self.order_state = OrderState.IN_PROGRESS
         at_once = any(line.approval is None for line in self.order.lines)
         confirmed = (self.tell_owners(Template.ORDER_CONFIRMED),) if at_once else ()
         self.note("order.confirmed", notices=confirmed)
         await self.announce()
+
+    async def run_lines(self) -> list[LineOutcome]:
+        """Runs the lines side by side until the last has ended."""
         lines = [asyncio.create_task(self._run_line(line)) for line in self.order.lines]
         try:
             return await asyncio.gather(*lines)
@@ -117,11 +122,10 @@ class OrderWorkflow(DomainCheck):
     # Lines
 
     async def _run_line(self, line: Line) -> LineOutcome:
-        assert self.report is not None
         try:
             return await workflow.execute_child_workflow(
                 OrderLineWorkflow.run,
-                OrderLine(context=self.context, line=line, checked_at=self.report.at),
+                OrderLine(context=self.context, line=line, checked_at=self.checked_at),
                 id=wire.line_id(self.context.id, line.number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 memo=line_memo(line),
@@ -129,13 +133,20 @@ class OrderWorkflow(DomainCheck):
                 static_summary=summary(title(self.context, line.offer.title)),
             )
         except ChildWorkflowError as error:
-            # Somebody ended the line's run from outside; the order still has to come to an end.
-            return LineOutcome(
-                number=line.number,
-                state=LineState.FAILED,
-                at=workflow.now(),
-                reason=str(error.cause or error),
-            )
+            return await self._lose_line(line, str(error.cause or error))
+
+    async def _lose_line(self, line: Line, reason: str) -> LineOutcome:
+        """Ends a line whose run somebody ended from outside, so that it could not do so itself."""
+        self.note(
+            "order.line_lost",
+            reason=reason,
+            notices=(self.tell_operators(Template.FAILED, line=line.number, reason=reason),),
+            services=(self._service(line, LineState.FAILED),),
+            release_claim=True,
+            data={"line": str(line.number)},
+        )
+        await self.announce()
+        return LineOutcome(number=line.number, state=LineState.FAILED, at=workflow.now(), reason=reason)
 
     def _line_attributes(self, line: Line) -> TypedSearchAttributes:
         waits = line.approval is None and line.offer.deployment is Deployment.ON_DEMAND

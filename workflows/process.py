@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -175,7 +175,17 @@ class Process:
             then(announced)
 
     async def all_announced(self) -> None:
-        """Waits until everything is written and every caller is answered: the last step of every process."""
+        """Waits until everything is written and every caller is answered: the last step of every process.
+
+        A cancellation requested in Temporal meanwhile changes nothing any more.
+        """
+        ending = asyncio.create_task(self._announce_everything())
+        while not ending.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+        ending.result()
+
+    async def _announce_everything(self) -> None:
         await self.announce()
         await workflow.wait_condition(lambda: not self._late and workflow.all_handlers_finished())
 

@@ -54,7 +54,7 @@ class RecordsWatch:
         self.stop()
         self._watch = workflow.start_activity_method(
             Records.watch,
-            self._request(closes_at=closes_at, known=self.seen.digest if self.seen else None),
+            self._request(closes_at=closes_at),
             start_to_close_timeout=timedelta(seconds=60),
             retry_policy=PATIENT_RETRY,
             summary="watch the DNS records until they change",
@@ -81,24 +81,26 @@ class RecordsWatch:
             let_go(self._watch)
         self._watch = None
 
-    async def look(self, patience: int = 0) -> RecordsSeen:
-        """Looks once, at once.
+    async def look(self) -> RecordsSeen:
+        """Looks once, at once."""
+        self.seen = await self.start_look()
+        return self.seen
+
+    def start_look(self, patience: int = 0) -> ActivityHandle[RecordsSeen]:
+        """Starts looking once.
 
         Args:
             patience: How many UNKNOWN answers are asked again an hour later before one is given back.
         """
-        self.seen = await workflow.execute_activity_method(
+        return workflow.start_activity_method(
             Records.look,
             self._request(patience=patience),
             start_to_close_timeout=timedelta(seconds=60),
             retry_policy=PATIENT_RETRY,
             summary="look at the DNS records once",
         )
-        return self.seen
 
-    def _request(
-        self, *, closes_at: datetime | None = None, known: str | None = None, patience: int = 0
-    ) -> WatchRecords:
+    def _request(self, *, closes_at: datetime | None = None, patience: int = 0) -> WatchRecords:
         assert self._domain is not None
         return WatchRecords(
             process=workflow.info().workflow_id,
@@ -106,7 +108,7 @@ class RecordsWatch:
             domain=self._domain,
             requirements=self._requirements,
             at=workflow.now(),
-            known=known,
+            known=self.seen.digest if self.seen else None,
             closes_at=closes_at,
             patience=patience,
         )

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from domain.base import Command, Key, Message, Name, Text
+from domain.base import Key, Message, Name, Text
 from domain.dns.names import DomainName, slug_label
 
 PLACEHOLDERS = ("domain", "token", "label")
@@ -67,7 +67,7 @@ RrType = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$")]
 """A record type's mnemonic, such as TXT or CNAME."""
 
 
-class RequirementTemplate(Command):
+class RequirementTemplate(Message):
     """A record as the author of an offer describes it.
 
     Attributes:

@@ -22,7 +22,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def stage(name: str = "first", **more: Any) -> Stage:
     rule = {"name": name, "title": name.title(), "approvers": {"permission": "approve"}, **more}
-    return Stage.model_validate(rule)
+    return Stage.model_validate(rule, extra="forbid")
 
 
 def definition(*stages: Stage, **more: Any) -> ApprovalDefinition:
@@ -68,7 +68,8 @@ def refused(approval: Approval, decision: Decide, now: datetime = NOW) -> Refusa
 
 
 def offer(name: str = "mail", **more: Any) -> Offer:
-    return Offer.model_validate({"name": name, "version": 1, "title": name.title(), **more})
+    document = {"name": name, "version": 1, "title": name.title(), **more}
+    return Offer.model_validate(document, extra="forbid")
 
 
 def line(of: Offer | None = None, number: int = 1, **more: Any) -> Line:

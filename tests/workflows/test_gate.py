@@ -281,6 +281,9 @@ async def test_a_signal_that_arrives_before_the_stage_opens_is_counted_once_it_d
         ({"stage": "legal", "actor": "ann"}, "WRONG_STAGE"),
         ({"stage": "sales"}, "INVALID_INPUT"),
         ({"stage": "sales", "actor": "ann", "amount": 3}, "INVALID_INPUT"),
+        ({"stage": "sales", "actor": "Bad Actor"}, "INVALID_INPUT"),
+        ({"stage": "sales", "actor": None}, "INVALID_INPUT"),
+        ({"stage": "sales", "actor": "ann", "x" * 100_000: 1}, "INVALID_INPUT"),
         ("yes please", "INVALID_INPUT"),
         (None, "INVALID_INPUT"),
     ],
@@ -296,6 +299,42 @@ async def test_a_refused_signal_is_recorded_and_announced(
     assert step.notices[0].template is Template.DECISION_REFUSED
     assert (await handle.query(wire.VIEW, result_type=ProcessView)).state == LineState.AWAITING_APPROVAL
     await scene.command(handle, wire.CANCEL_LINE)
+
+
+async def test_a_signal_without_payload_is_recorded_and_does_no_harm(scene: Scene, world: World) -> None:
+    handle = await scene.start(line(approval=definition()))
+    await world.told(handle.id, "approval.opened")
+    for signal in (wire.APPROVE, wire.DENY, wire.DEPLOY):
+        await handle.signal(signal)
+    refused = [
+        await world.told(handle.id, each) for each in ("approval.approve", "approval.deny", "line.deploy")
+    ]
+    assert [step.code for step in refused] == ["INVALID_INPUT"] * 3
+    await scene.command(handle, wire.CANCEL_LINE)
+
+
+async def test_a_stage_that_nobody_may_decide_alarms_the_operators(scene: Scene, world: World) -> None:
+    world.roster = ()
+    handle = await scene.start(line(approval=definition()))
+    held = await world.told(handle.id, "approval.held")
+    (alarm,) = held.notices
+    assert alarm.template is Template.APPROVAL_HELD
+    assert (alarm.audience.organisations, alarm.audience.permission) == (("provider",), "operate")
+    await scene.command(handle, wire.CANCEL_LINE)
+
+
+async def test_what_passes_a_stage_without_a_vote_is_in_the_audit(scene: Scene, world: World) -> None:
+    stages = (
+        stage("sales", deadline=5 * DAY, on_deadline=OnDeadline.APPROVE),
+        stage("legal", on_nobody=OnNobody.SKIP),
+    )
+    handle = await scene.start(line(approval=definition(*stages)))
+    await world.told(handle.id, "approval.opened")
+    world.roster = ()
+    await scene.skip(handle, 6 * DAY)
+    await handle.result()
+    passed = [action for action in world.actions(handle.id) if action.startswith("approval.")]
+    assert passed == ["approval.opened", "approval.passed_by_deadline", "approval.opened", "approval.skipped"]
 
 
 async def test_the_view_names_whom_is_waited_for_until_when_and_what_then(scene: Scene, world: World) -> None:

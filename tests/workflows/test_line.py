@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -121,6 +122,21 @@ async def test_a_line_whose_late_check_finds_something_waits_until_it_is_mended(
     report = await scene.command(handle, wire.CHECK_ORDER)
     assert report["findings"] == []  # type: ignore[index]
     assert (await handle.result())["state"] == LineState.PROVISIONED
+
+
+async def test_a_check_asked_for_meanwhile_does_not_stand_for_one_at_confirmation(
+    scene: Scene, world: World
+) -> None:
+    handle = await scene.start(line(approval=definition()))
+    await world.told(handle.id, "approval.opened")
+    await scene.command(handle, wire.CHECK_ORDER)
+    await scene.skip(handle, 20 * DAY)
+    world.findings = (BLOCKED,)
+    await scene.decide(handle, "ann")
+    await world.told(handle.id, "order.checked", 2)
+    view = await handle.query(wire.VIEW, result_type=ProcessView)
+    assert view.state == LineState.AWAITING_APPROVAL
+    await scene.command(handle, wire.CANCEL_LINE)
 
 
 # L6: requested start date
@@ -284,6 +300,25 @@ async def test_an_unknown_last_look_defers_the_closure_by_a_day_at_most(scene: S
     await scene.command(handle, wire.CANCEL_LINE)
 
 
+async def test_a_cancel_is_heeded_while_the_last_look_learns_nothing(scene: Scene, world: World) -> None:
+    world.records = lambda watch, _attempt: seen(Overall.UNKNOWN if watch.patience else Overall.PENDING)
+    handle = await scene.start(line(closes_after=DAY))
+    await world.told(handle.id, "line.records_seen")
+    await scene.skip(handle, DAY + timedelta(hours=2))
+    assert await scene.command(handle, wire.CANCEL_LINE) == LineState.CANCELLED
+
+
+async def test_a_closed_line_fails_when_somebody_else_verifies_the_domain(scene: Scene, world: World) -> None:
+    world.records = lambda _watch, _attempt: seen(Overall.PENDING)
+    handle = await scene.start(line(closes_after=DAY))
+    await world.told(handle.id, "line.records_seen")
+    await scene.skip(handle, DAY + timedelta(minutes=1))
+    await world.told(handle.id, "line.closed")
+    world.records = lambda _watch, _attempt: seen(Overall.VERIFIED, claim=Claim.TAKEN)
+    await scene.command(handle, wire.CHECK_RECORDS)
+    assert (await handle.result())["state"] == LineState.FAILED
+
+
 # L5, L20, L21, L22: ends
 
 
@@ -395,6 +430,22 @@ async def test_cancellation_requested_after_the_point_of_no_return_fails_the_lin
     await handle.cancel()
     assert (await handle.result())["state"] == LineState.FAILED
     assert world.mails(handle.id).count(Template.FAILED) == 2
+
+
+async def test_cancellation_requested_while_the_end_is_being_written_loses_nothing(
+    scene: Scene, world: World
+) -> None:
+    handle = await scene.start(line(approval=definition()))
+    await world.told(handle.id, "approval.opened")
+    world.database_down = True
+    await scene.decide(handle, "ann")
+    async with asyncio.timeout(20):
+        while (await handle.query(wire.VIEW, result_type=ProcessView)).state != LineState.PROVISIONED:
+            await asyncio.sleep(0.05)
+    await handle.cancel()
+    world.database_down = False
+    assert (await handle.result())["state"] == LineState.PROVISIONED
+    assert world.actions(handle.id)[-1] == "line.provisioned"
 
 
 # SPEC D6: nothing waits for the database, and nothing is lost

@@ -109,6 +109,9 @@ async def test_a_line_ended_from_outside_does_not_leave_its_order_waiting(scene:
     first = await scene.line_of(handle, 1, "approval.opened")
     await first.terminate("an operator ended it")
     assert (await handle.result())["state"] == OrderState.FAILED
+    lost = await world.told(handle.id, "order.line_lost")
+    assert (lost.services[0].status, lost.release_claim) == ("cancelled", True)
+    assert lost.notices[0].template is Template.FAILED
 
 
 @pytest.mark.parametrize("begun", [False, True])

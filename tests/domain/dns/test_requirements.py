@@ -19,7 +19,7 @@ def template(**changes: object) -> RequirementTemplate:
         "expected": "token={token} expiry=never",
         "explain": "Set it at {domain}; the gate is {label}.gate.example.net.",
     }
-    return RequirementTemplate.model_validate(usual | changes)
+    return RequirementTemplate.model_validate(usual | changes, extra="forbid")
 
 
 def test_a_template_is_filled_in_for_one_domain() -> None:
