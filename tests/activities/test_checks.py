@@ -167,7 +167,7 @@ async def test_what_excludes_each_other_cannot_be_there_or_ordered_along(
 @pytest.mark.parametrize(
     ("holder", "codes"), [("fabrikam", {"DOMAIN_VERIFIED_ELSEWHERE"}), ("contoso", set())]
 )
-async def test_a_domain_verified_for_somebody_else_is_shown_and_blocks_nothing(
+async def test_a_domain_verified_for_somebody_else_blocks_until_that_ends(
     checks: Checks, database: Database, holder: str, codes: set[str]
 ) -> None:
     async with database.session() as session:
@@ -175,7 +175,10 @@ async def test_a_domain_verified_for_somebody_else_is_shown_and_blocks_nothing(
         await inventory.verify_claim(session, "contoso.test", holder, AT)
     findings = await found(checks, order(offer()))
     assert findings.keys() == codes
-    assert all(each.severity is WARNING for each in findings.values())
+    assert all(each.severity is BLOCKING for each in findings.values())
+    async with database.session() as session:
+        await inventory.release_claim(session, "contoso.test", holder)
+    assert await found(checks, order(offer())) == {}
 
 
 async def test_a_free_mail_domain_needs_an_offer_that_accepts_it(checks: Checks) -> None:

@@ -109,12 +109,19 @@ async def test_a_line_that_ends_meanwhile_does_not_stop_the_round(alone: Client)
     assert [len(await asked(run)) for run in runs] == [1, 0, 1]
 
 
-async def test_any_other_fault_is_left_to_the_retry(alone: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: Any) -> None:
-        raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
+async def test_a_line_that_cannot_be_reached_is_left_to_the_retry_and_holds_up_no_other(
+    alone: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await start(alone, LineState.CONFIRMED) for _ in range(3)]
+    await listed(alone, f"{wire.PROCESS_STATE} = '{LineState.CONFIRMED}'", 3)
+    usual = WorkflowHandle.signal
 
-    await start(alone, LineState.CONFIRMED)
-    await listed(alone, f"{wire.PROCESS_STATE} = '{LineState.CONFIRMED}'", 1)
-    monkeypatch.setattr(WorkflowHandle, "signal", refuse)
+    async def signal(run: Run, *message: Any) -> None:
+        if run.id == runs[1].id:
+            raise RPCError("down", RPCStatusCode.UNAVAILABLE, b"")
+        await usual(run, *message)
+
+    monkeypatch.setattr(WorkflowHandle, "signal", signal)
     with pytest.raises(RPCError):
         await ActivityEnvironment().run(Deployments(alone).deploy_confirmed)
+    assert [len(await asked(run)) for run in runs] == [1, 0, 1]

@@ -247,6 +247,35 @@ async def test_of_two_customers_who_prove_their_tokens_at_once_one_wins(
         assert (await evidence(claimed, each)).overall is Overall.VERIFIED
 
 
+async def hold(database: Database, organisation: str) -> None:
+    async with database.session() as session:
+        assert await inventory.verify_claim(session, DOMAIN.key, organisation, AT)
+
+
+async def test_a_domain_that_somebody_else_has_verified_is_news_though_no_record_changed(
+    records: Records, claimed: Database
+) -> None:
+    waiting = watch(known="it=MISSING")
+    await not_yet(5, records.watch, waiting)
+    await hold(claimed, "fabrikam")
+    assert (await at_attempt(6, records.watch, waiting)).claim is Claim.TAKEN
+
+
+async def test_whoever_holds_the_domain_waits_for_other_records_as_before(
+    records: Records, claimed: Database
+) -> None:
+    await hold(claimed, "contoso")
+    await not_yet(5, records.watch, watch(known="it=MISSING"))
+
+
+async def test_a_last_look_has_no_patience_for_a_domain_that_is_lost(
+    records: Records, claimed: Database, world: World
+) -> None:
+    await hold(claimed, "fabrikam")
+    world.fail(silent, *CUSTOMER)
+    assert (await at_attempt(1, records.look, watch(patience=24))).claim is Claim.TAKEN
+
+
 async def test_who_holds_the_domain_already_still_does_when_asked_again(
     records: Records, world: World
 ) -> None:

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from sqlalchemy import func, select
 
+from storage.tables import TransitionRow
 from tests.e2e.site import Site, open_site, until
 
-KILLS = 2
 ORDERS = 12
+CRASH_AFTER = (30, 45, 60)
+"""Steps of all orders together, of about 125, after which something is killed."""
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +23,24 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 
 async def work_while(site: Site, customers: range, crash: Callable[[], Awaitable[None]]) -> list[str]:
-    """Has an archive ordered and released for each customer, and lets something crash meanwhile.
-
-    The crashes come after so many mails that every stage of the orders gets its share of them.
-    """
-    before = len(site.stack.mail.messages)
+    """Has an archive ordered and released for each customer, and lets something crash meanwhile."""
+    before = await steps(site)
     orders = [asyncio.ensure_future(site.archive(customer)) for customer in customers]
-    for kill in range(1, KILLS + 1):
-        caught = before + 10 * kill
+    for number in CRASH_AFTER:
 
-        async def are_under_way() -> bool:
-            return len(site.stack.mail.messages) >= caught  # noqa: B023 - awaited in this turn
+        async def is_time() -> bool:
+            return await steps(site) >= before + number  # noqa: B023 - awaited in this turn
 
-        await until(are_under_way, f"{caught} mails")
+        await until(is_time, f"{number} steps")
         assert not all(order.done() for order in orders)
         await crash()
     return await asyncio.gather(*orders)
+
+
+async def steps(site: Site) -> int:
+    """How many steps of all processes are written."""
+    async with site.database.reading() as session:
+        return await session.scalar(select(func.count()).select_from(TransitionRow)) or 0
 
 
 async def test_a_killed_worker_loses_nothing_and_does_nothing_twice(site: Site) -> None:
