@@ -42,6 +42,9 @@ TAKE_OVER_AFTER = timedelta(seconds=3)
 """How long a run waits for the worker that has it cached before any other may have it. The SDK's 10 seconds
 are most of what a killed worker costs (engineering.md 2.3)."""
 
+BEAT_AT_LEAST_EVERY = timedelta(seconds=2)
+"""The SDK would keep heartbeats back until the time-out is nearly over; a slow call would then be a death."""
+
 CACHED_RUNS = 500
 """Runs kept in memory; one that is not is replayed, which costs milliseconds."""
 
@@ -177,6 +180,7 @@ def new_workers(
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=settings.finish_within,
+            max_heartbeat_throttle_interval=BEAT_AT_LEAST_EVERY,
         )
 
     return (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
+from itertools import chain
 
 from temporalio import activity
 
@@ -72,10 +74,10 @@ class Checks:
         if domain is None:
             return ()
         first_line = {line.offer.feasibility: line.number for line in reversed(request.lines)}
+        looks = (self._feasibility(domain, wants, line, request.at) for wants, line in first_line.items())
         seen: dict[str, Finding] = {}
-        for wants, line in first_line.items():
-            for finding in await self._feasibility(domain, wants, line, request.at):
-                seen.setdefault(f"{finding.code}|{finding.message}", finding)
+        for finding in chain.from_iterable(await asyncio.gather(*looks)):
+            seen.setdefault(f"{finding.code}|{finding.message}", finding)
         return tuple(seen.values())
 
     async def _feasibility(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -17,6 +18,8 @@ WAITING = (
 )
 """Visibility query for confirmed lines that are not deployed; the line itself decides (SPEC D1)."""
 
+log = structlog.get_logger(__name__)
+
 
 class Deployments:
     """Deploys whatever is confirmed."""
@@ -26,16 +29,25 @@ class Deployments:
 
     @activity.defn(name=wire.DEPLOY_CONFIRMED)
     async def deploy_confirmed(self) -> int:
-        """Signals every waiting line and returns how many there were."""
-        asked = 0
+        """Signals every waiting line and returns how many there were.
+
+        Raises:
+            RPCError: Some line could not be reached; all others were asked all the same.
+        """
+        asked, failed = 0, None
         command = LineCommand(actor=SYSTEM, reason="automatic deployment")
         async for run in self._client.list_workflows(WAITING):
             try:
                 await self._client.get_workflow_handle(run.id).signal(wire.DEPLOY, command)
             except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                continue  # It has ended since it was listed.
+                if (
+                    error.status is not RPCStatusCode.NOT_FOUND
+                ):  # Then it has merely ended since it was listed.
+                    log.warning("line_not_reached", process=run.id, error=error.message)
+                    failed = error
+                continue
             asked += 1
             activity.heartbeat(asked)
+        if failed is not None:
+            raise failed
         return asked

@@ -14,7 +14,7 @@ from temporalio import activity
 
 @asynccontextmanager
 async def heartbeating() -> AsyncIterator[None]:
-    """Beats four times as often as the activity's heartbeat time-out asks for, however slow the world is.
+    """Beats well within the activity's heartbeat time-out, however slow the world is.
 
     Does nothing for an activity that was started without such a time-out.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -45,7 +46,7 @@ class Records:
         attempt = activity.info().attempt
         async with heartbeating():
             report = await self._look(watch, watch.at + elapsed(attempt, watch.closes_after))
-            if not changed(watch.known, report):
+            if not changed(watch.known, report) and not await self._is_taken(watch):
                 raise not_yet(summary(watch, report), poll_delay(attempt, watch.closes_after, watch.process))
             return await self._keep(watch, settle(watch.known, report))
 
@@ -59,18 +60,29 @@ class Records:
         attempt = activity.info().attempt
         async with heartbeating():
             report = await self._look(watch, watch.at + (attempt - 1) * ASK_AGAIN)
-            if report.overall is Overall.UNKNOWN and attempt <= watch.patience:
+            unknown = report.overall is Overall.UNKNOWN and not await self._is_taken(watch)
+            if unknown and attempt <= watch.patience:
                 raise not_yet(summary(watch, report), ASK_AGAIN)
-            return await self._keep(watch, report)
+            return await self._keep(watch, settle(watch.known, report))
 
     async def _look(self, watch: WatchRecords, at: datetime) -> Report:
         return await self._checker.check(watch.domain, watch.requirements, checked_at=at)
+
+    async def _is_taken(self, watch: WatchRecords) -> bool:
+        """Whether somebody else has verified the domain meanwhile."""
+        async with self._database.reading() as session:
+            return await self._is_held_by_another(session, watch)
+
+    @staticmethod
+    async def _is_held_by_another(session: AsyncSession, watch: WatchRecords) -> bool:
+        owns = any(requirement.rule is Rule.TXT_TOKEN for requirement in watch.requirements)
+        return owns and await inventory.holder(session, watch.domain.key) not in {None, watch.organisation}
 
     async def _keep(self, watch: WatchRecords, report: Report) -> RecordsSeen:
         """Keeps the evidence and, if it proves ownership, binds the domain in the same transaction."""
         async with self._database.session() as session:
             kept = await reports.save_dns_report(session, watch.process, report)
-            claim = Claim.OPEN
+            claim = Claim.TAKEN if await self._is_held_by_another(session, watch) else Claim.OPEN
             if proves_ownership(watch, report):
                 held = await inventory.verify_claim(
                     session, watch.domain.key, watch.organisation, report.checked_at
@@ -88,8 +100,10 @@ class Records:
 
 
 def proves_ownership(watch: WatchRecords, report: Report) -> bool:
-    """Whether everything is verified and the customer's own token was among it (SPEC 5.6)."""
-    return report.overall is Overall.VERIFIED and any(r.rule is Rule.TXT_TOKEN for r in watch.requirements)
+    """Whether everything is verified and the customer's own token was found among it (SPEC 5.6)."""
+    tokens = {requirement.id for requirement in watch.requirements if requirement.rule is Rule.TXT_TOKEN}
+    found = any(result.id in tokens and result.verdict is Verdict.PASS for result in report.results)
+    return found and report.overall is Overall.VERIFIED
 
 
 def record_facts(watch: WatchRecords, report: Report) -> tuple[RecordFact, ...]:

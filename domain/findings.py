@@ -85,9 +85,9 @@ def _domain(domain: DomainName | None, lines: tuple[Line, ...], taken: bool) -> 
     if taken:
         yield Finding(
             code="DOMAIN_VERIFIED_ELSEWHERE",
-            severity=_WARNING,
+            severity=_BLOCKING,
             field="domain",
-            message=f"{domain.display} is verified for somebody else; yours waits until that ends.",
+            message=f"{domain.display} is verified for somebody else; the order waits until that ends.",
         )
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from domain.base import Key, Message, Name
 from domain.definitions import LONGEST
-from domain.dns.requirements import RequirementTemplate
+from domain.dns.requirements import RequirementTemplate, Rule, Severity
 
 
 class Deployment(StrEnum):
@@ -84,6 +84,9 @@ class Offer(Message):
             )
         if self.records and not self.needs_domain:
             raise ValueError("records: an offer with DNS records needs a domain")
+        tokens = [record for record in self.records if record.rule is Rule.TXT_TOKEN]
+        if any(record.severity is Severity.ADVISORY for record in tokens):
+            raise ValueError("records: a txt_token proves ownership, which is never advisory")
         ids = [record.id for record in self.records]
         if len(set(ids)) != len(ids):
             raise ValueError("records: every record needs an id of its own")

@@ -14,7 +14,7 @@ from domain.mail import FindingFact, Template
 from domain.orders import Line, LineCommand, OrderContext
 from domain.organisations import Permission
 from domain.transitions import SYSTEM, Audience, Notice
-from workflows.names import PATIENT_RETRY
+from workflows.names import PATIENT_RETRY, SILENT_AFTER
 from workflows.process import Process, let_go
 
 with workflow.unsafe.imports_passed_through():
@@ -85,6 +85,7 @@ class DomainCheck(Process):
             Checks.check,
             self._request(),
             start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
             summary="check domain and services",
         )
@@ -94,6 +95,7 @@ class DomainCheck(Process):
             Checks.watch,
             self._request(),
             start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
             summary="check domain and services again every night until the findings change",
         )
@@ -118,12 +120,21 @@ class DomainCheck(Process):
         command = f"countersign order check {self.context.id}"
         return self.tell_owners(template, findings=findings, command=command)
 
-    def tell_owners(self, template: Template, *, people: tuple[str, ...] = (), **facts: Any) -> Notice:
-        """A mail to the placing contact and the Workflow_Mails recipients of partner and customer."""
+    def tell_owners(
+        self, template: Template, *, permission: Permission | None = None, **facts: Any
+    ) -> Notice:
+        """A mail to the placing contact and the Workflow_Mails recipients of partner and customer.
+
+        Args:
+            template: What it is about.
+            permission: Whoever holds it in one of them is mailed as well.
+            facts: What it says.
+        """
         parties = self.context.parties
         audience = Audience(
-            people=(self.context.requested_by, *people),
+            people=(self.context.requested_by,),
             organisations=(parties.partner, parties.customer),
+            permission=permission,
             workflow_mails=True,
         )
         return Notice(template=template, audience=audience, facts=self.facts(**facts))

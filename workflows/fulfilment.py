@@ -16,6 +16,7 @@ from domain.errors import Code, Refusal
 from domain.line import SERVICE_STATUS, LineProgress, LineState
 from domain.mail import Template
 from domain.orders import LineCommand, OrderLine
+from domain.organisations import Permission
 from domain.provisioning import ProvisionService, ServiceOrder
 from domain.transitions import SYSTEM, Notice, ServiceChange
 from domain.views import summary
@@ -49,6 +50,7 @@ class Fulfilment(DomainCheck):
         self.cancelled_by: LineCommand | None = None
         self.ended_reason: str | None = None
         self._asked_now: datetime | None = None
+        self._closing_since: datetime | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -117,7 +119,10 @@ class Fulfilment(DomainCheck):
 
     async def _close(self) -> None:
         """Closes the line after one last look; UNKNOWN is asked again for a day first (L17)."""
-        look, seen = self.records.start_look(patience=LAST_CHECK_PATIENCE), self.records.seen
+        self._closing_since = self._closing_since or workflow.now()
+        waited = int((workflow.now() - self._closing_since) / timedelta(hours=1))
+        look = self.records.start_look(patience=max(0, LAST_CHECK_PATIENCE - waited))
+        seen = self.records.seen
         await self.until(
             lambda: self.is_stopped or self.records.has_news or self.records.seen is not seen or look.done()
         )
@@ -139,7 +144,11 @@ class Fulfilment(DomainCheck):
         seen = self.records.seen
         command = f"countersign order check-records {self.context.id} --line {self.order_line.line.number}"
         return self.tell_owners(
-            template, records=seen.open if seen else (), closes_at=self.closure.closes_at, command=command
+            template,
+            permission=Permission.DEPLOY,
+            records=seen.open if seen else (),
+            closes_at=self.closure.closes_at,
+            command=command,
         )
 
     @workflow.update(name=wire.CHECK_RECORDS)
@@ -227,11 +236,18 @@ class Fulfilment(DomainCheck):
             ),
         )
 
-    def end(self, state: LineState, reason: str | None, template: Template, actor: str = SYSTEM) -> NoReturn:
+    def end(
+        self,
+        state: LineState,
+        reason: str | None,
+        template: Template,
+        actor: str = SYSTEM,
+        also: tuple[Notice, ...] = (),
+    ) -> NoReturn:
         """Ends the line before it is provisioned and tells everybody concerned."""
         self.move(state)
         self.ended_reason = reason
-        notices = [self.tell_owners(template, reason=reason, decided_by=actor)]
+        notices = [self.tell_owners(template, reason=reason, decided_by=actor), *also]
         if state is LineState.FAILED:
             notices.append(self.tell_operators(template, reason=reason))
         self.note(

@@ -61,9 +61,12 @@ class ApprovalGate(Process):
         return approval.status
 
     async def _open_stage(self, approval: Approval) -> None:
-        requested = self._to_people(Template.APPROVAL_REQUESTED, roster=True)
+        template = Template.APPROVAL_REQUESTED
+        notices = [self._to_people(template, roster=True)]
+        if approval.index == 0:
+            notices.append(self._to_people(template, people=(approval.requester,)))
         data = {"stage": approval.stage.name, "round": str(approval.round)}
-        self.note("approval.opened", notices=(requested,), data=data)
+        self.note("approval.opened", notices=tuple(notices), data=data)
         opening = approval.index
         excluding = () if approval.stage.self_approval else tuple(sorted(approval.affected))
         seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties, excluding=excluding)
@@ -257,6 +260,12 @@ class ApprovalGate(Process):
     def _to_people(self, template: Template, *, people: tuple[str, ...] = (), roster: bool = False) -> Notice:
         audience = Audience(people=people, roster=roster)
         return Notice(template=template, audience=audience, facts=self._stage_facts(self._approval))
+
+    def tell_roster(self, template: Template, **facts: Any) -> tuple[Notice, ...]:
+        """A mail to everybody who was asked to decide the open stage, or nothing if nobody was."""
+        people = tuple(person.key for person in self.approval.roster or ()) if self.approval else ()
+        audience = Audience(people=people)
+        return (Notice(template=template, audience=audience, facts=self.facts(**facts)),) if people else ()
 
     def _stage_facts(self, approval: Approval) -> MailFacts:
         return self.facts(

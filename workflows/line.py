@@ -82,7 +82,11 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         status = await self.run_approval()
         if status is not ApprovalStatus.APPROVED:
             state, template = _UNAPPROVED[status]
-            self.end(state, self.approval.ended_reason, template, self.approval.ended_by or SYSTEM)
+            reason, by = self.approval.ended_reason, self.approval.ended_by or SYSTEM
+            # Who denied knows; who was asked in vain has to learn that nothing is wanted any more.
+            vain = state is not LineState.REJECTED
+            asked = self.tell_roster(template, reason=reason, decided_by=by) if vain else ()
+            self.end(state, reason, template, by, also=asked)
 
     async def be_confirmed(self) -> None:
         """Confirms the line on a clean check no older than a day (L4)."""

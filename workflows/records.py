@@ -11,7 +11,7 @@ from domain.checks import RecordsSeen, WatchRecords
 from domain.dns.names import DomainName
 from domain.dns.requirements import Requirement, render_requirements
 from domain.orders import OrderLine
-from workflows.names import PATIENT_RETRY
+from workflows.names import PATIENT_RETRY, SILENT_AFTER
 from workflows.process import let_go
 
 with workflow.unsafe.imports_passed_through():
@@ -56,6 +56,7 @@ class RecordsWatch:
             Records.watch,
             self._request(closes_at=closes_at),
             start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
             summary="watch the DNS records until they change",
         )
@@ -96,6 +97,7 @@ class RecordsWatch:
             Records.look,
             self._request(patience=patience),
             start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
             summary="look at the DNS records once",
         )

@@ -60,5 +60,5 @@ class DnsSettings(BaseModel):
     tcp_timeout: float = Field(default=4.0, gt=0)
     name_timeout: float = Field(default=20.0, gt=0)
     queries_per_second: float = Field(default=5.0, gt=0)
-    check_timeout: float = Field(default=50.0, gt=0)
+    check_timeout: float = Field(default=50.0, gt=0, le=50)
     delegation_cache: float = Field(default=300.0, ge=0, le=300)

@@ -67,7 +67,7 @@ class MailSettings(BaseModel):
     ca_file: Path | None = None
     connect_timeout: Annotated[float, Field(gt=0)] = 30
     command_timeout: Annotated[float, Field(gt=0)] = 60
-    data_timeout: Annotated[float, Field(gt=0)] = 600
+    data_timeout: Annotated[float, Field(gt=0, le=900)] = 600
 
     @model_validator(mode="after")
     def _keeps_the_password_secret(self) -> Self:
@@ -241,7 +241,7 @@ class Outgoing:
     async def _log_in(self, smtp: SMTP, username: str, password: SecretStr) -> None:
         if not smtp.supports_extension("auth"):
             problem = "AUTH is not offered, but a username is configured"
-            raise DeliveryFailure(FailureKind.REJECTED, self._at(problem))
+            raise DeliveryFailure(FailureKind.CONNECTION, self._at(problem))
         await smtp.login(username, password.get_secret_value())
 
     def _refused(self, error: SMTPResponseException) -> DeliveryFailure:
@@ -249,6 +249,9 @@ class Outgoing:
         match error.code // 100:
             case 4:
                 kind = FailureKind.TEMPORARY
+            case 5 if self._stage is _Stage.CONNECTING:
+                # A wrong password, say: no mail is to blame, and all of them can wait until it is mended.
+                kind = FailureKind.CONNECTION
             case 5 if self._stage is _Stage.RECIPIENT:
                 kind = FailureKind.RECIPIENT_REJECTED
             case 5:

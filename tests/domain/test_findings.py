@@ -68,9 +68,9 @@ def test_a_domain_of_mixed_scripts_is_a_warning() -> None:
     assert (finding.code, finding.severity) == ("MIXED_SCRIPTS", ObservationSeverity.WARNING)
 
 
-def test_a_domain_verified_for_somebody_else_is_a_warning_because_claims_are_not_exclusive() -> None:
+def test_a_domain_verified_for_somebody_else_keeps_the_order_waiting_and_names_nobody() -> None:
     (finding,) = check(taken=True)
-    assert (finding.code, finding.severity) == ("DOMAIN_VERIFIED_ELSEWHERE", ObservationSeverity.WARNING)
+    assert (finding.code, finding.severity) == ("DOMAIN_VERIFIED_ELSEWHERE", ObservationSeverity.BLOCKING)
 
 
 def test_an_order_without_a_domain_has_no_findings_on_domains() -> None:
@@ -123,8 +123,13 @@ def report(*findings: Finding) -> CheckReport:
     return CheckReport(id="c1", at=NOW, findings=findings)
 
 
+WARNED = Finding(
+    code="MIXED_SCRIPTS", severity=ObservationSeverity.WARNING, field="domain", message="look again"
+)
+
+
 def test_only_blocking_findings_keep_a_report_from_being_clean() -> None:
-    warned, blocked = check(taken=True), check(line(offer("mail", requires=["base"])))
+    warned, blocked = (WARNED,), check(line(offer("mail", requires=["base"])))
     assert report().is_clean
     assert report(*warned).is_clean
     assert not report(*warned, *blocked).is_clean
@@ -132,7 +137,7 @@ def test_only_blocking_findings_keep_a_report_from_being_clean() -> None:
 
 
 def test_the_digest_changes_exactly_with_what_is_found() -> None:
-    warned, blocked = check(taken=True), check(line(offer("mail", requires=["base"])))
+    warned, blocked = (WARNED,), check(line(offer("mail", requires=["base"])))
     both = report(*warned, *blocked)
     assert both.digest == report(*blocked, *warned).model_copy(update={"id": "c2"}).digest
     others = [

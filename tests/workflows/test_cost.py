@@ -50,6 +50,7 @@ async def test_the_reference_request_stays_within_its_cost(scene: Scene, world: 
     assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 1
     assert world.mails(handle.id) == [
         Template.APPROVAL_REQUESTED,
+        Template.APPROVAL_REQUESTED,  # the first stage's copy for the requester
         Template.APPROVAL_REQUESTED,
         Template.APPROVAL_GRANTED,
         Template.PROVISIONED,

@@ -54,6 +54,7 @@ async def test_a_line_is_approved_confirmed_deployed_and_provisioned(scene: Scen
     ]
     assert world.mails(handle.id) == [
         Template.APPROVAL_REQUESTED,
+        Template.APPROVAL_REQUESTED,
         Template.APPROVAL_GRANTED,
         Template.PROVISIONED,
     ]

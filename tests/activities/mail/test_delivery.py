@@ -72,11 +72,17 @@ async def test_5xx_on_rcpt_concerns_this_recipient_only(server: Any, settings_fo
     assert server.mails == []
 
 
-@pytest.mark.parametrize("place", ["GREETING", "MAIL", "DATA", "DOT"])
+@pytest.mark.parametrize("place", ["MAIL", "DATA", "DOT"])
 async def test_5xx_elsewhere_is_our_fault(server: Any, settings_for: Settings, place: str) -> None:
     server.replies = {place: "554 5.7.1 not from you"}
     failed = await failure(settings_for(server))
     assert (failed.kind, failed.code) == (FailureKind.REJECTED, 554)
+
+
+@pytest.mark.parametrize("place", ["GREETING", "EHLO"])
+async def test_5xx_before_any_mail_is_no_mails_fault(server: Any, settings_for: Settings, place: str) -> None:
+    server.replies = {place: "554 5.7.1 not from you", "HELO": "554 5.7.1 not from you"}
+    assert (await failure(settings_for(server))).kind is FailureKind.CONNECTION
 
 
 @pytest.mark.parametrize("place", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
@@ -240,20 +246,20 @@ class TestAuthentication:
         await deliver(RAW, SENDER, RECIPIENT, settings_for(server, username="user", password="right"))
         assert server.mails == [RAW]
 
-    async def test_a_refused_password_is_our_fault_and_is_not_repeated_to_anybody(
+    async def test_a_refused_password_costs_no_mail_and_is_not_repeated_to_anybody(
         self, server: Any, settings_for: Settings
     ) -> None:
         server.offers = ["AUTH PLAIN"]
         settings = settings_for(server, username="user", password="hunter2")
         failed = await failure(settings)
-        assert (failed.kind, failed.code) == (FailureKind.REJECTED, 535)
+        assert (failed.kind, failed.code) == (FailureKind.CONNECTION, 535)
         assert "hunter2" not in f"{failed!r} {failed.message} {settings!r}"
 
-    async def test_a_username_where_auth_is_not_offered_is_our_fault(
+    async def test_a_username_where_auth_is_not_offered_costs_no_mail(
         self, server: Any, settings_for: Settings
     ) -> None:
         failed = await failure(settings_for(server, username="user", password="right"))
-        assert failed.kind is FailureKind.REJECTED
+        assert failed.kind is FailureKind.CONNECTION
         assert "AUTH" in failed.message
 
     def test_a_password_never_travels_in_clear(self, settings_for: Settings, server: Any) -> None:
