@@ -26,12 +26,19 @@ PARTS: dict[str, Callable[[Path], Awaitable[list[Figures]]]] = {
 }
 
 
+PATIENCE_S = 300
+"""Seconds one part may take; on an idle machine none takes half of that."""
+
+WIDTH = 160
+"""Columns; the tables are not to be cut where the terminal ends."""
+
+
 def main() -> None:
     """Runs the parts that are named, each with state of its own that is thrown away."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; everything if none")
     wanted = parser.parse_args().parts or list(PARTS)
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, width=WIDTH)
     console.print(_machine())
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix="countersign-bench-", ignore_cleanup_errors=True) as folder:
@@ -40,10 +47,16 @@ def main() -> None:
 
 
 async def _measure(name: str, folder: Path) -> list[Figures]:
-    """Measures one part; SIGTERM ends it in order, with everything it has started."""
+    """Measures one part.
+
+    SIGTERM ends it in order, with everything it has started.
+
+    Raises:
+        TimeoutError: It does not come to an end by itself.
+    """
     task = asyncio.ensure_future(PARTS[name](folder))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+    return await asyncio.wait_for(task, PATIENCE_S)
 
 
 def _machine() -> str:

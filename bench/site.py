@@ -26,7 +26,7 @@ from starter.logs import WORKER_READY
 from starter.publishing import publish
 from starter.submission import Submitted
 from storage.directory import load_directory
-from storage.tables import MailRow
+from storage.tables import MailRow, MailStatus
 
 SIDE_BY_SIDE = 32
 """Calls under way at once."""
@@ -67,10 +67,16 @@ class Site:
         outcome = await handle.result()
         assert outcome.state is OrderState.COMPLETED, outcome
 
-    async def mails(self) -> int:
-        """How many mails were queued or sent so far."""
-        async with self.stack.database.reading() as session:
-            return await session.scalar(select(func.count(col(MailRow.id)))) or 0
+    async def mails_out(self) -> int:
+        """Waits until every mail is out and returns how many there were so far."""
+        statuses = select(col(MailRow.status), func.count()).group_by(col(MailRow.status))
+        while True:
+            async with self.stack.database.reading() as session:
+                rows = await session.execute(statuses)
+            mails = {status: number for status, number in rows}  # noqa: C416 - a Row is a tuple, but not to the type checker
+            if not mails.get(MailStatus.QUEUED):
+                return sum(mails.values())
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _is_open(self, line: str, stage: str) -> bool:
         try:
