@@ -103,7 +103,7 @@ async def _timed(site: Site, workers: int, load: str, play: Play, keys: tuple[st
 async def _play_bare(site: Site, number: int) -> None:
     """Starts all, signals all, signals all again and waits: no signal meets an open workflow task."""
     ids = [f"bare-{uuid4().hex}" for _ in range(number)]
-    handles = [site.client.get_workflow_handle_for(TwoSignals.run, each) for each in ids]
+    handles = [site.client.get_workflow_handle(each) for each in ids]
     await for_each(
         ids, lambda each: site.client.start_workflow(TwoSignals.run, id=each, task_queue=TASK_QUEUE)
     )
