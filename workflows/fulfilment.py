@@ -104,7 +104,7 @@ class Fulfilment(DomainCheck):
         self._end_if_taken(seen)
         if self._are_verified:
             return
-        tell = (self._tell_of_records(Template.OPEN_TASKS),) if other_tasks else ()
+        tell = (self._tell_of_records(Template.OPEN_TASKS, Permission.DEPLOY),) if other_tasks else ()
         self.note("line.records_seen", notices=tell, data={"verdict": seen.state, "report": seen.report})
         self.records.start(self.closure.closes_at)
 
@@ -140,12 +140,12 @@ class Fulfilment(DomainCheck):
         self.note("line.closed", reason=reason, notices=(closed,), data={"report": last.report})
         self.records.start(None)
 
-    def _tell_of_records(self, template: Template) -> Notice:
+    def _tell_of_records(self, template: Template, permission: Permission | None = None) -> Notice:
         seen = self.records.seen
         command = f"countersign order check-records {self.context.id} --line {self.order_line.line.number}"
         return self.tell_owners(
             template,
-            permission=Permission.DEPLOY,
+            permission=permission,
             records=seen.open if seen else (),
             closes_at=self.closure.closes_at,
             command=command,

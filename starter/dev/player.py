@@ -172,7 +172,7 @@ class _Stage:
                 set_records(self._zones, await self._wanted_records(step))
             case CheckRecords():
                 for number in self._numbers(step.offer):
-                    await self._countersign.check_records(self._order, number, step.by)
+                    await self._check_records(number, step.by)
             case Deploy():
                 for offer in self._offers(step.offer):
                     await _until(lambda: self._is(offer, LineState.CONFIRMED), f"{offer} to be confirmed")  # noqa: B023
@@ -188,6 +188,14 @@ class _Stage:
                 await take_back(self._order, step.by, step.reason, line)
             case Advance():
                 await self._time.skip(self._lines[step.offer], step.span)
+
+    async def _check_records(self, line: int, by: str) -> None:
+        try:
+            await self._countersign.check_records(self._order, line, by)
+        except Refusal as refusal:
+            # It has found them by itself in the meantime.
+            if refusal.code not in {Code.NOT_PENDING, Code.PROCESS_ENDED}:
+                raise
 
     async def _has_come(self, step: Wait) -> bool:
         if step.state is not None:
