@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from starter.client import Countersign
 from starter.dev.examples import read_examples
@@ -46,7 +45,7 @@ async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
         )
 
         def say(order: str, what: str) -> None:
-            console.print(f"[dim]{order:>26}[/dim]  {escape(what)}")
+            console.print(f"[dim]{order:>26}[/dim]  {escape(what)}", soft_wrap=True)
 
         player = Player(countersign, stack.virtual_time, stack.zone_folder, say)
         outcomes = await asyncio.gather(*(player.play(example) for example in read_examples(ORDERS)))
@@ -62,11 +61,6 @@ async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
 
 async def _show_timeline(console: Console, countersign: Countersign, outcomes: Iterable[Outcome]) -> None:
     """One line for every step of every process, in the order of its own clock."""
-    table = Table(
-        title="What happened, in virtual time (UTC)", title_justify="left", box=None, pad_edge=False
-    )
-    for column in ("when", "process", "transition", "actor", "mail to"):
-        table.add_column(column, no_wrap=column in {"when", "process"}, overflow="fold")
     steps: list[tuple[TimelineEntry, list[Mail]]] = []
     for outcome in outcomes:
         if outcome.order is None:
@@ -76,20 +70,26 @@ async def _show_timeline(console: Console, countersign: Countersign, outcomes: I
         steps += [
             (step, [m for m in sent if (m.process, m.seq) == (step.process, step.seq)]) for step in timeline
         ]
+    console.print("[bold]What happened, in virtual time (UTC)[/bold]")
     for step, mails in sorted(steps, key=lambda each: (each[0].at, each[0].process, each[0].seq)):
-        table.add_row(
-            f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, _in_words(step), step.actor, escape(_letters(mails))
-        )
-    console.print(table)
+        for line in _told(step, mails):
+            console.print(line, soft_wrap=True)
     console.print()
 
 
-def _letters(mails: list[Mail]) -> str:
+def _told(step: TimelineEntry, mails: list[Mail]) -> list[str]:
+    """A step on one line, and the mails it caused on lines of their own: terminals cut tables to pieces."""
+    who = f"[dim]{escape(step.actor)}[/dim]"
+    first = f"{step.at:%Y-%m-%d %H:%M:%S}  {step.process}  {_in_words(step)}  {who}"
+    return [first, *(f"    mail {escape(letter)}" for letter in _letters(mails))]
+
+
+def _letters(mails: list[Mail]) -> list[str]:
     """Who got which mail, one mention of each kind."""
     recipients: dict[str, list[str]] = {}
     for mail in mails:
         recipients.setdefault(mail.template, []).append(mail.recipient)
-    return "; ".join(f"{kind}: {', '.join(sorted(people))}" for kind, people in recipients.items())
+    return [f"{kind}: {', '.join(sorted(people))}" for kind, people in recipients.items()]
 
 
 def _in_words(step: TimelineEntry) -> str:
@@ -99,33 +99,33 @@ def _in_words(step: TimelineEntry) -> str:
 
 
 def _show_outcomes(console: Console, outcomes: Iterable[Outcome], ui: str) -> None:
-    table = Table(title="How the orders ended", title_justify="left", box=None, pad_edge=False)
-    for column in ("example", "ended", "as its file says", "in the Temporal UI"):
-        table.add_column(column, overflow="fold")
+    console.print("[bold]How the orders ended[/bold]")
     for outcome in outcomes:
         verdict = (
-            "[green]yes[/green]"
-            if not outcome.complaints
-            else "[red]no[/red]: " + escape("; ".join(outcome.complaints))
+            "[red]not as its file says[/red]" if outcome.complaints else "[green]as its file says[/green]"
         )
-        link = (
-            f"{ui}/namespaces/default/workflows/order-{outcome.order}"
-            if outcome.order
-            else "nothing was started"
-        )
-        table.add_row(outcome.example.name, escape(outcome.ended), verdict, link)
-    console.print(table)
+        console.print(f"{escape(outcome.example.name)}: {verdict}", soft_wrap=True)
+        about = [outcome.ended, *outcome.complaints]
+        if outcome.order:
+            about.append(f"{ui}/namespaces/default/workflows/order-{outcome.order}")
+        for line in about:
+            console.print(f"    {escape(line)}", soft_wrap=True)
     console.print()
 
 
 async def _stay(console: Console, stack: Stack) -> None:
     """Leaves the stack running until SIGINT or SIGTERM and says where everything is."""
     running = stack.running
-    console.print(f"Everything keeps running until Ctrl-C. Temporal UI: {running.ui_url}")
-    console.print(f"State: {running.folder}  mails: {running.folder / 'mails'}  zones: {stack.zone_folder}")
+    console.print(f"Everything keeps running until Ctrl-C. Temporal UI: {running.ui_url}", soft_wrap=True)
+    for what, where in (
+        ("State", running.folder),
+        ("Mails", running.folder / "mails"),
+        ("Zones", stack.zone_folder),
+    ):
+        console.print(f"{what}: {where}", soft_wrap=True)
     console.print("For the command line in another terminal:")
     for name, value in running.environment.items():
-        console.print(f"  export {name}='{value}'")
+        console.print(f"  export {name}='{value}'", markup=False, soft_wrap=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
