@@ -86,6 +86,7 @@ class WatchRecords(Message):
         at: The process's time at which the watch starts; attempts count from it.
         closes_at: When the line closes, for the tight polling of the last day.
         patience: How many UNKNOWN answers are asked again, an hour apart, before one is given back (L17).
+        token: The customer's secret among the requirements; None from builds that did not tell.
     """
 
     process: str
@@ -96,6 +97,7 @@ class WatchRecords(Message):
     known: str | None = None
     closes_at: UtcDatetime | None = None
     patience: int = 0
+    token: str | None = None
 
     @property
     def closes_after(self) -> timedelta | None:

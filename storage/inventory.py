@@ -152,24 +152,41 @@ async def claim(session: AsyncSession, domain: str, organisation: str, token: st
     return str(kept)
 
 
-async def verify_claim(session: AsyncSession, domain: str, organisation: str, at: datetime) -> bool:
-    """Records that an organisation proved its claim; the first to do so holds the domain (SPEC 5.6).
+async def verify_claim(
+    session: AsyncSession, domain: str, organisation: str, token: str, at: datetime
+) -> bool:
+    """Records that an organisation proved a domain to be its own; the first to do so holds it (SPEC 5.6).
+
+    The proof counts, not the claim: one that was never made, as for an order started by hand, or was released
+    by another line's end, is made with it.
+
+    Args:
+        session: The transaction.
+        domain: The domain's key.
+        organisation: Who proved it.
+        token: What proved it; an open claim keeps its own.
+        at: When it was seen.
 
     Returns:
         True if the organisation holds the domain now, False if another one does.
-
-    Raises:
-        Refusal: NOT_FOUND, if there is no claim or it was released.
     """
-    row = await session.get(DomainClaimRow, (domain, organisation), with_for_update=True)
-    if row is None or row.status is ClaimStatus.RELEASED:
-        raise Refusal(Code.NOT_FOUND, f"domain: {organisation} has no claim on {domain}")
-    if row.status is ClaimStatus.VERIFIED:
-        return True
+    claims = insert(dialect(session), "domain_claim").values(
+        domain=domain, organisation=organisation, token=token, status=ClaimStatus.VERIFIED, verified_at=at
+    )
+    there, given = claims.table.c, claims.excluded
+    proven = claims.on_conflict_do_update(
+        index_elements=["domain", "organisation"],
+        set_={
+            "token": case((there.status == ClaimStatus.RELEASED, given.token), else_=there.token),
+            "status": given.status,
+            "verified_at": given.verified_at,
+        },
+        where=there.status != ClaimStatus.VERIFIED,
+    )
     try:
         # The unique index over verified claims decides between two that prove theirs at once.
         async with session.begin_nested():
-            row.status, row.verified_at = ClaimStatus.VERIFIED, at
+            await session.execute(proven)
     except IntegrityError:
         return False
     return True
@@ -177,12 +194,11 @@ async def verify_claim(session: AsyncSession, domain: str, organisation: str, at
 
 async def release_claim(session: AsyncSession, domain: str, organisation: str) -> None:
     """Gives a claim up, verified or not, unless an open service of the organisation still needs it."""
+    its_claim = (col(DomainClaimRow.domain) == domain, col(DomainClaimRow.organisation) == organisation)
     if await services_of(session, organisation, domain):
         return
     await session.execute(
-        update(DomainClaimRow)
-        .where(col(DomainClaimRow.domain) == domain, col(DomainClaimRow.organisation) == organisation)
-        .values(status=ClaimStatus.RELEASED, verified_at=None)
+        update(DomainClaimRow).where(*its_claim).values(status=ClaimStatus.RELEASED, verified_at=None)
     )
 
 

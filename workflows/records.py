@@ -33,6 +33,7 @@ class RecordsWatch:
         self.seen: RecordsSeen | None = None
         self._organisation = line.context.parties.customer
         self._domain: DomainName | None = domain
+        self._token = token
         self._requirements: tuple[Requirement, ...] = (
             render_requirements(line.line.offer.records, domain, token or "") if domain else ()
         )
@@ -113,4 +114,5 @@ class RecordsWatch:
             known=self.seen.digest if self.seen else None,
             closes_at=closes_at,
             patience=patience,
+            token=self._token,
         )

@@ -172,7 +172,7 @@ async def test_a_domain_verified_for_somebody_else_blocks_until_that_ends(
 ) -> None:
     async with database.session() as session:
         await inventory.claim(session, "contoso.test", holder, "token")
-        await inventory.verify_claim(session, "contoso.test", holder, AT)
+        await inventory.verify_claim(session, "contoso.test", holder, "t", AT)
     findings = await found(checks, order(offer()))
     assert findings.keys() == codes
     assert all(each.severity is BLOCKING for each in findings.values())

@@ -336,7 +336,7 @@ async def test_hearing_it_again_neither_mails_newcomers_nor_gives_up_a_new_claim
     await hire(inhabited, "nina")
     async with inhabited.session() as session:
         await inventory.claim(session, "contoso.test", "contoso", "new")
-        await inventory.verify_claim(session, "contoso.test", "contoso", AT)
+        await inventory.verify_claim(session, "contoso.test", "contoso", "t", AT)
     before = await contents(inhabited)
     await tell(inhabited, ended)
     assert await contents(inhabited) == before

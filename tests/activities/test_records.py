@@ -249,7 +249,7 @@ async def test_of_two_customers_who_prove_their_tokens_at_once_one_wins(
 
 async def hold(database: Database, organisation: str) -> None:
     async with database.session() as session:
-        assert await inventory.verify_claim(session, DOMAIN.key, organisation, AT)
+        assert await inventory.verify_claim(session, DOMAIN.key, organisation, TOKEN, AT)
 
 
 async def test_a_domain_that_somebody_else_has_verified_is_news_though_no_record_changed(
@@ -281,6 +281,17 @@ async def test_who_holds_the_domain_already_still_does_when_asked_again(
 ) -> None:
     await world.publish(TOKEN_LINE)
     assert [(await at_attempt(1, records.look, watch())).claim for _ in range(2)] == [Claim.HELD] * 2
+
+
+@pytest.mark.parametrize("token", ["abcdefghijklmnopqrstuvwxyz234567", None])
+async def test_a_proof_holds_the_domain_though_nobody_claimed_it(
+    database: Database, world: World, token: str | None
+) -> None:
+    await world.publish(TOKEN_LINE)
+    seen = await at_attempt(1, Records(world.checker(), database).watch, watch(token=token))
+    assert seen.claim is Claim.HELD
+    async with database.session() as session:
+        assert await inventory.claim(session, DOMAIN.key, "contoso", "another") == (token or TOKEN)
 
 
 @pytest.mark.parametrize(

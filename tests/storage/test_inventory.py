@@ -15,6 +15,7 @@ from storage.database import Database
 from tests.storage.samples import AT, HOUR, LINE, service
 
 DOMAIN = "contoso.test"
+TOKEN = "proven"
 
 
 async def test_a_claim_keeps_its_token_until_it_is_released(session: AsyncSession) -> None:
@@ -29,36 +30,52 @@ async def test_unverified_claims_stand_beside_each_other_until_one_is_verified(s
     assert await inventory.claim(session, DOMAIN, "contoso", "t1") == "t1"
     assert await inventory.claim(session, DOMAIN, "fabrikam", "t2") == "t2"
     assert await inventory.holder(session, DOMAIN) is None
-    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT)
-    assert not await inventory.verify_claim(session, DOMAIN, "contoso", AT)
-    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT + HOUR)
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", TOKEN, AT)
+    assert not await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", TOKEN, AT + HOUR)
     assert await inventory.holder(session, DOMAIN) == "fabrikam"
 
 
 async def test_a_released_domain_can_be_verified_by_the_next(session: AsyncSession) -> None:
     await inventory.claim(session, DOMAIN, "contoso", "t1")
     await inventory.claim(session, DOMAIN, "fabrikam", "t2")
-    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
     await inventory.release_claim(session, DOMAIN, "contoso")
     assert await inventory.holder(session, DOMAIN) is None
-    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", AT)
+    assert await inventory.verify_claim(session, DOMAIN, "fabrikam", TOKEN, AT)
 
 
 async def test_a_verified_claim_stays_verified_when_claimed_again(session: AsyncSession) -> None:
     await inventory.claim(session, DOMAIN, "contoso", "t1")
-    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
     assert await inventory.claim(session, DOMAIN, "contoso", "t2") == "t1"
     assert await inventory.holder(session, DOMAIN) == "contoso"
 
 
 @pytest.mark.parametrize("released", [False, True])
-async def test_without_a_claim_nothing_can_be_verified(session: AsyncSession, released: bool) -> None:
+async def test_a_proof_without_a_claim_makes_one_with_the_proven_token(
+    session: AsyncSession, released: bool
+) -> None:
     if released:
         await inventory.claim(session, DOMAIN, "contoso", "t1")
         await inventory.release_claim(session, DOMAIN, "contoso")
-    with pytest.raises(Refusal) as refusal:
-        await inventory.verify_claim(session, DOMAIN, "contoso", AT)
-    assert refusal.value.code is Code.NOT_FOUND
+    assert await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
+    assert await inventory.holder(session, DOMAIN) == "contoso"
+    assert await inventory.claim(session, DOMAIN, "contoso", "t2") == TOKEN
+
+
+async def test_a_proof_keeps_the_token_of_the_claim_it_proves(session: AsyncSession) -> None:
+    await inventory.claim(session, DOMAIN, "contoso", "t1")
+    assert await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
+    assert await inventory.claim(session, DOMAIN, "contoso", "t2") == "t1"
+
+
+async def test_a_proof_without_a_claim_does_not_take_the_domain_from_its_holder(
+    session: AsyncSession,
+) -> None:
+    assert await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
+    assert not await inventory.verify_claim(session, DOMAIN, "fabrikam", "another", AT)
+    assert await inventory.holder(session, DOMAIN) == "contoso"
 
 
 async def test_of_many_who_verify_at_once_exactly_one_holds_the_domain(database: Database) -> None:
@@ -69,7 +86,7 @@ async def test_of_many_who_verify_at_once_exactly_one_holds_the_domain(database:
 
     async def verify(organisation: str) -> bool:
         async with database.session() as session:
-            return await inventory.verify_claim(session, DOMAIN, organisation, AT)
+            return await inventory.verify_claim(session, DOMAIN, organisation, TOKEN, AT)
 
     held = await asyncio.gather(*(verify(organisation) for organisation in organisations))
     assert sum(held) == 1
@@ -87,7 +104,7 @@ async def test_of_many_who_claim_at_once_all_get_the_same_token(database: Databa
 
 async def test_a_claim_is_kept_while_an_open_service_needs_it(session: AsyncSession) -> None:
     await inventory.claim(session, DOMAIN, "contoso", "t1")
-    await inventory.verify_claim(session, DOMAIN, "contoso", AT)
+    await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
     await inventory.record_services(session, [service()], LINE, 1, AT)
     await inventory.release_claim(session, DOMAIN, "contoso")
     assert await inventory.holder(session, DOMAIN) == "contoso"
