@@ -195,6 +195,8 @@ async def verify_claim(
 async def release_claim(session: AsyncSession, domain: str, organisation: str) -> None:
     """Gives a claim up, verified or not, unless an open service of the organisation still needs it."""
     its_claim = (col(DomainClaimRow.domain) == domain, col(DomainClaimRow.organisation) == organisation)
+    # Locked before the services are read: of two lines that end at once, the later one sees the other's end.
+    await session.execute(select(col(DomainClaimRow.status)).where(*its_claim).with_for_update())
     if await services_of(session, organisation, domain):
         return
     await session.execute(

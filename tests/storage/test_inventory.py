@@ -113,6 +113,26 @@ async def test_a_claim_is_kept_while_an_open_service_needs_it(session: AsyncSess
     assert await inventory.holder(session, DOMAIN) is None
 
 
+async def test_the_later_of_two_lines_that_end_at_once_releases_the_claim(database: Database) -> None:
+    lines = [service(line=number) for number in (1, 2)]
+    async with database.session() as session:
+        await inventory.verify_claim(session, DOMAIN, "contoso", TOKEN, AT)
+        await inventory.record_services(session, lines, LINE, 1, AT)
+    both_have_written = asyncio.Barrier(2)
+
+    async def end(number: int) -> None:
+        async with database.session() as session:
+            ended = service(ServiceStatus.CANCELLED, number)
+            await inventory.record_services(session, [ended], f"order-o1-line-{number}", 2, AT + HOUR)
+            if database.url.get_backend_name() == "postgresql":  # SQLite has one writer at a time
+                await both_have_written.wait()
+            await inventory.release_claim(session, DOMAIN, "contoso")
+
+    await asyncio.gather(end(1), end(2))
+    async with database.reading() as session:
+        assert await inventory.holder(session, DOMAIN) is None
+
+
 async def test_open_services_are_those_of_the_organisation_and_domain(session: AsyncSession) -> None:
     for line, status in enumerate(ServiceStatus, start=1):
         await inventory.record_services(session, [service(status, line)], f"order-o1-line-{line}", 1, AT)
