@@ -11,7 +11,7 @@ from domain.decisions import Approver
 from domain.errors import Code
 from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
 from domain.views import seated
-from storage import directory, inventory, mails, projection
+from storage import audit, directory, inventory, mails, projection
 from storage.database import Database
 from storage.stages import Stages
 
@@ -56,7 +56,7 @@ async def _write(session: AsyncSession, announcement: Announcement) -> tuple[Ann
     steps, wish = announcement.transitions, announcement.authorise
     if wish is not None and not await _may_decide(session, wish, steps[-1]):
         _, queued = await _tell(session, steps[:-1], None)
-        await projection.record(session, [_refused(steps[-1])])
+        await audit.record(session, [_refused(steps[-1])])
         return Announced(authorised=False), queued
     roster, queued = await _tell(session, steps, announcement.seat)
     return Announced(roster=roster), queued
@@ -84,7 +84,7 @@ async def _tell(
     if not steps:
         return None, 0
     view = await projection.advance(session, steps)
-    new = await projection.record(session, steps)
+    new = await audit.record(session, steps)
     stages = await Stages.of(session, steps[-1].process)
     roster = await _seated(session, seat, stages.roster(steps[-1].view.approval)) if seat else None
     if roster is not None:

@@ -186,7 +186,7 @@ async def timeline(
     if order is not None:
         query = query.where(col(TransitionRow.order_id) == order)
     return tuple(
-        TimelineEntry(**row.model_dump(exclude={"order_id"})) for row in await session.scalars(query)
+        TimelineEntry(**row.model_dump(exclude={"order_id", "hash"})) for row in await session.scalars(query)
     )
 
 

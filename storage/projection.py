@@ -1,4 +1,4 @@
-"""Writing what processes announce: where they stand, and the audit (SPEC D6).
+"""Writing what processes announce: where they stand (SPEC D6). `storage.audit` writes how they came there.
 
 Everything here may be told twice and out of order. A process's row is written first and so locks the
 process for the rest of the transaction; a transition whose audit row is there has been written completely.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
-from domain.errors import Code
 from domain.transitions import ProcessView, Transition
 from storage.statements import dialect, insert, keep_newest
 from storage.tables import ProcessRow, TransitionRow
@@ -83,47 +81,3 @@ async def answer_before(session: AsyncSession, process: str, seq: int) -> bool |
         .where(col(ProcessRow.id) == process)
         .with_for_update(of=ProcessRow)
     )
-
-
-@cache
-def _recording(dialect: str) -> ReturningInsert[int]:
-    statement = insert(dialect, "transition")
-    given, there = statement.excluded, statement.table.c
-    return statement.on_conflict_do_update(
-        index_elements=["process", "seq"],
-        set_={name: given[name] for name in ("to_state", "accepted", "code")},
-        where=(there.code == Code.NOT_PERMITTED) & given.accepted,
-    ).returning(there.seq)
-
-
-async def record(session: AsyncSession, transitions: Sequence[Transition]) -> tuple[Transition, ...]:
-    """Writes the audit and returns the transitions that had not been heard before.
-
-    A decision that was refused because its actor lacked the permission, but which the process counted
-    because that answer never reached it, replaces the refusal: the process is the truth (SPEC D1).
-    """
-    heard = await session.execute(_recording(dialect(session)), [_audit(each) for each in transitions])
-    new = set(heard.scalars())
-    return tuple(each for each in transitions if each.seq in new)
-
-
-# What stands behind
-
-
-def _audit(transition: Transition) -> dict[str, Any]:
-    return {
-        "process": transition.process,
-        "seq": transition.seq,
-        "order_id": transition.view.order,
-        "at": transition.at,
-        "action": transition.action,
-        "from_state": transition.from_state,
-        "to_state": transition.to_state,
-        "actor": transition.actor,
-        "on_behalf_of": transition.on_behalf_of,
-        "reason": transition.reason,
-        "accepted": transition.accepted,
-        "code": transition.code,
-        "definition": transition.view.definition,
-        "data": transition.data,
-    }

@@ -53,6 +53,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+def storable(text: str | None) -> str | None:
+    """A text as `PlainText` keeps it."""
+    return None if text is None else text.replace("\0", "\ufffd")
+
+
 class PlainText(TypeDecorator[str]):
     """Text that came from outside. PostgreSQL cannot hold NUL, and no command may fail for ever on that."""
 
@@ -61,7 +66,7 @@ class PlainText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Shows NUL as what it is: a character that is no text."""
-        return None if value is None else value.replace("\0", "\ufffd")
+        return storable(value)
 
 
 class Document(TypeDecorator[Any]):

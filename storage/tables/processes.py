@@ -42,7 +42,10 @@ class ProcessRow(Row, table=True):
 
 
 class TransitionRow(Row, table=True):
-    """The audit: one row per step and per refused command."""
+    """The audit: one row per step and per refused command.
+
+    `hash` chains each row to the one before (`domain/audit.py`); it is filled once all before it are there.
+    """
 
     __tablename__ = "transition"
     __table_args__ = (Index(None, "order_id", "at"),)
@@ -61,6 +64,7 @@ class TransitionRow(Row, table=True):
     code: str | None = None
     definition: str | None = None
     data: dict[str, str] = Field(sa_type=document(dict[str, str]))
+    hash: str | None = None
 
 
 class ApprovalRow(Row, table=True):

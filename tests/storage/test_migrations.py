@@ -9,9 +9,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from domain.audit import Fault, verify
+from storage import audit
 from storage.database import Database, alembic_config
 from storage.tables import metadata
 from tests.databases import KINDS
@@ -69,3 +71,51 @@ async def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
     databases = [Database(empty_url) for _ in range(4)]
     await asyncio.gather(*(database.migrate() for database in databases))
     await asyncio.gather(*(database.dispose() for database in databases))
+
+
+OLD_ENTRY = """
+    INSERT INTO transition
+        (process, seq, order_id, at, action, from_state, to_state, actor, reason, accepted, data)
+    VALUES (:process, :seq, 'o1', '2026-03-02 08:00:00.000123+00:00', 'line.checked', 'ordered', 'ordered',
+            'sam', :reason, :accepted, '{"b": "2", "a": "\u00fc"}')
+"""
+
+
+async def test_entries_from_before_the_chain_get_their_hashes(empty_url: str) -> None:
+    """The second process has a gap: what is behind it waits for what is still to be told."""
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0001"))
+        for process, seq in (("p2", 3), ("p1", 2), ("p1", 1), ("p2", 1), ("p1", 3)):
+            entry = {"process": process, "seq": seq, "reason": None, "accepted": seq != 2}
+            await connection.execute(text(OLD_ENTRY), entry)
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        one, two = await audit.chains(session)
+    assert [entry.at.microsecond for entry in one.entries] == [123] * 3
+    assert verify("p1", one.entries, 3) == ()
+    assert [(problem.seq, problem.fault) for problem in verify("p2", two.entries)] == [(2, Fault.GAP)]
+    assert [entry.hash is None for entry in two.entries] == [False, True]
+    await database.dispose()
+
+
+async def test_any_number_of_old_entries_is_chained(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    many = [
+        {"process": f"p{n:03}", "seq": seq, "reason": f"{n}", "accepted": True}
+        for n in range(450)
+        for seq in (1, 2)
+    ]
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0001"))
+        await connection.execute(text(OLD_ENTRY), many)
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        chains = await audit.chains(session, limit=1_000)
+    assert len(chains) == 450
+    assert not any(verify(chain.process, chain.entries, 2) for chain in chains)
+    await database.dispose()

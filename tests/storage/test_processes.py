@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.errors import Code, Refusal
 from domain.organisations import Parties
 from domain.transitions import ProcessKind
-from storage import processes, projection
+from storage import audit, processes, projection
 from storage.stages import Stages
 from tests.storage.samples import AT, HOUR, LINE, PARTIES, open_approval, seats, step, view
 
@@ -33,7 +33,7 @@ async def busy(session: AsyncSession) -> AsyncSession:
         step(3, "order.submitted", process=OTHER, view=other),
     ):
         await projection.advance(session, [transition])
-        await projection.record(session, [transition])
+        await audit.record(session, [transition])
     return session
 
 
