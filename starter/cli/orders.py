@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.checks import CheckReport, RecordsSeen
+from domain.errors import REFUSALS
 from domain.orders import SubmitOrder
 from domain.transitions import ProcessView
 from starter.cli.output import answer, facts, table
@@ -66,7 +67,7 @@ def deploy(
 ) -> None:
     """Start provisioning; otherwise the automatic deployment does."""
     results = call(lambda countersign: countersign.deploy(order, actor, line, request_id=request_id))
-    answer(results, _line_results, as_json=as_json)
+    _answer_lines(results, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +83,7 @@ def withdraw(  # noqa: PLR0917 - one parameter for each option
     results = call(
         lambda countersign: countersign.withdraw(order, actor, reason, line, request_id=request_id)
     )
-    answer(results, _line_results, as_json=as_json)
+    _answer_lines(results, as_json=as_json)
 
 
 @app.command()
@@ -96,7 +97,7 @@ def cancel(  # noqa: PLR0917
 ) -> None:
     """Cancel an order or one of its lines before the point of no return."""
     results = call(lambda countersign: countersign.cancel(order, actor, reason, line, request_id=request_id))
-    answer(results, _line_results, as_json=as_json)
+    _answer_lines(results, as_json=as_json)
 
 
 @app.command("check-records")
@@ -137,6 +138,14 @@ def _key_of(order: SubmitOrder) -> str:
     """The key of an order that was given none: the same order again is a repetition, not another one."""
     body = json.dumps(order.model_dump(mode="json"), sort_keys=True)
     return f"file-{hashlib.sha256(body.encode()).hexdigest()[:32]}"
+
+
+def _answer_lines(results: tuple[LineResult, ...], *, as_json: bool) -> None:
+    """Prints what became of each line; scripts see by the exit code that every one of them refused."""
+    answer(results, _line_results, as_json=as_json)
+    refusals = [each.refused for each in results if each.refused]
+    if refusals and len(refusals) == len(results):
+        raise typer.Exit(REFUSALS[refusals[0].code].exit_code)
 
 
 # What people see

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import REFUSALS, Code
 from starter.dev.samples import ORDERS
 from tests.cli.conftest import Run
 from tests.starter.office import Office
@@ -78,6 +79,18 @@ async def test_lines_are_deployed_and_cancelled_with_a_result_for_each(run: Run,
     assert [each["line"] for each in deployed.json] == [1, 2]
     await office.until(order, lambda status: status.view.ended)
     assert "partial" in (await run("order", "show", order)).out
+
+
+async def test_a_command_that_every_line_refuses_fails_with_the_first_refusal(
+    run: Run, office: Office
+) -> None:
+    order = (await run("order", "submit", ARCHIVE, "--json")).json["order"]
+    await office.pending(order, "managers")
+
+    refused = await run("order", "deploy", order, "--as", "bergsicht-sales-1", "--json")
+    (line,) = refused.json
+    assert line["state"] is None
+    assert refused.code == REFUSALS[Code(line["refused"]["code"])].exit_code == 5
 
 
 async def test_the_actor_may_come_from_the_environment(
