@@ -266,6 +266,11 @@ class Gateway:
             return await self._projected_lines(order)
         return tuple(SubmittedLine.model_validate(each) for each in memo)
 
+    async def _is_projected(self, order: str) -> bool:
+        """Whether the projection knows an order, ended or not."""
+        async with self._reading() as session:
+            return bool(await processes.list_processes(session, order=order, kind=ProcessKind.ORDER, limit=1))
+
     async def _projected_lines(self, order: str) -> tuple[SubmittedLine, ...]:
         """The lines of an order that Temporal has forgotten, or that was started there by hand."""
         async with self._reading() as session:

@@ -118,10 +118,16 @@ class Submissions(Gateway):
             return  # The same order came a moment earlier and has already ended.
 
     async def _accepted_before(self, order_id: str) -> Submitted | None:
-        """The answer that was given for this order, or None if its process was never started."""
-        lines = await self._lines(order_id)
+        """The answer that was given for this order, or None if its process was never started.
+
+        Its lines are not asked: an order that was cancelled before they began has none once Temporal has
+        forgotten it, and was there all the same.
+        """
         process = wire.order_id(order_id)
-        return Submitted(order=order_id, process=process, lines=lines, created=False) if lines else None
+        lines = await self._lines(order_id)
+        if not lines and not await self._is_projected(order_id):
+            return None
+        return Submitted(order=order_id, process=process, lines=lines, created=False)
 
 
 def new_order_id() -> str:

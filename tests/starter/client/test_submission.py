@@ -19,6 +19,7 @@ from starter.submission import CROCKFORD, ID_LENGTH
 from storage import inventory
 from storage.database import Database
 from storage.tables import DomainClaimRow, SubmissionRow
+from tests.replay.scenarios import BLOCKED
 from tests.starter.office import SALES, Office, order, refusal
 from tests.workflows.world import seen
 
@@ -187,6 +188,21 @@ class TestAgain:
             assert not [run async for run in forgetful.client.list_workflows("ProcessKind = 'order'")]
             code, _ = await refusal(forgetful.deploy(first.order, SALES))
             assert code == "PROCESS_ENDED"
+
+    async def test_an_order_cancelled_before_its_lines_began_stays_cancelled_once_temporal_has_forgotten_it(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        office.world.findings = (BLOCKED,)
+        first = await office.submit("certificate")
+        await office.client.cancel(first.order, SALES, "a mistake")
+        await office.closed(first.process)
+
+        async with TemporalServer(tmp_path / "empty") as empty:
+            forgetful = Countersign(await empty.connect(), office.database, allow_special_use=True)
+            again = await forgetful.submit(order("certificate"), "k1")
+
+            assert (again.order, again.created) == (first.order, False)
+            assert not [run async for run in forgetful.client.list_workflows("ProcessKind = 'order'")]
 
     async def test_whoever_lost_the_permission_meanwhile_still_gets_the_answer(
         self, offline: Countersign, monkeypatch: pytest.MonkeyPatch
