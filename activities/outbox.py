@@ -187,6 +187,8 @@ class Outbox:
         facts = mail.facts
         if self._public_url and facts.url is None:
             facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{mail.process}"})
+        if facts.command and "--as" not in facts.command:
+            facts = facts.model_copy(update={"command": f"{facts.command} --as {mail.person}"})
         return compose(
             mail_id=mail.id,
             sender=self._settings.sender,

@@ -13,6 +13,7 @@ from rich.text import Text
 from starter.cli.output import answer, facts, plain, table, without
 from starter.cli.session import Json, call
 from storage.mails import Mail
+from storage.tables import MailStatus
 
 app = typer.Typer(help="Look into the archive of mails.", no_args_is_help=True)
 
@@ -53,7 +54,7 @@ def text_of(mail: Mail) -> str | None:
     if mail.raw is None:
         return None
     body = email.message_from_bytes(mail.raw, policy=email.policy.default).get_body(("plain",))
-    return body.get_content() if body else None
+    return body.get_content().replace("\r\n", "\n") if body else None
 
 
 def _subject(mail: Mail) -> str | None:
@@ -78,7 +79,7 @@ def _mail(mail: Mail) -> RenderableType:
             ("Attempts", mail.attempts),
             ("Answer", mail.reply),
             ("Error", mail.error),
-            ("Next attempt", mail.next_attempt_at),
+            ("Next attempt", mail.next_attempt_at if mail.status is MailStatus.QUEUED else None),
         ],
     )
     return Group(head, Text(), plain(text_of(mail) or "It is not written yet; the facts are in --json."))

@@ -168,7 +168,7 @@ async def test_workflow_mails_get_neither_link_nor_command_in_any_byte(
     texts = {mail["To"]: _texts(mail) for mail in map(_parsed, server.mails)}
     for text in texts[ADA.email]:
         assert f"{PORTAL}/processes/{LINE}" in text
-        assert COMMAND in text
+        assert f"{COMMAND} --as ada" in text
     for text in texts[HELPDESK.email]:
         assert "://" not in text
         assert "countersign approvals" not in text

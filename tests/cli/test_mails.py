@@ -1,0 +1,39 @@
+"""The archive of mails on the command line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from storage import mails
+from storage.database import Database
+from storage.mails import Mail
+from tests.cli.conftest import Run
+from tests.storage.samples import AT, HOUR
+from tests.storage.test_mails import queued
+
+RAW = b"Subject: Please decide\r\nContent-Type: text/plain\r\n\r\nHello Ada,\r\nplease decide.\r\n"
+
+
+@pytest.fixture
+async def mail(sqlite_database: Database) -> Mail:
+    """A mail whose first attempt is under way."""
+    async with sqlite_database.session() as session:
+        mail = await queued(session)
+        await mails.begin_attempt(session, mail.id, AT, AT + timedelta(minutes=5))
+        await mails.save_raw(session, mail.id, RAW)
+    return mail
+
+
+async def test_a_mail_is_shown_line_by_line_without_marks_at_their_ends(run: Run, mail: Mail) -> None:
+    shown = (await run("mails", "show", mail.id)).out
+    assert "Hello Ada,\nplease decide.\n" in shown
+    assert "\ufffd" not in shown
+
+
+async def test_only_a_queued_mail_has_a_next_attempt(run: Run, sqlite_database: Database, mail: Mail) -> None:
+    assert "Next attempt" in (await run("mails", "show", mail.id)).out
+    async with sqlite_database.session() as session:
+        await mails.mark_accepted(session, mail.id, AT + HOUR, "250 ok")
+    assert "Next attempt" not in (await run("mails", "show", mail.id)).out
