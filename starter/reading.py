@@ -1,4 +1,4 @@
-"""What people look at: orders with their timelines, and the archive of mails (SPEC 8, 6.4)."""
+"""What people look at: orders with their timelines (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from domain import wire
 from domain.transitions import ProcessKind, ProcessView
 from starter.gateway import Gateway
-from storage import mails, processes
-from storage.mails import Mail
+from storage import processes
 from storage.processes import ProcessEntry, TimelineEntry
 
 
@@ -72,33 +71,3 @@ class Reading(Gateway):
             return await processes.list_processes(
                 session, kind=ProcessKind.ORDER, organisation=organisation, ended=ended, limit=limit
             )
-
-    async def mails(
-        self,
-        *,
-        order: str | None = None,
-        process: str | None = None,
-        recipient: str | None = None,
-        limit: int = 100,
-    ) -> tuple[Mail, ...]:
-        """The archive of mails, newest first.
-
-        Args:
-            order: Of this order and its lines.
-            process: Of this process.
-            recipient: To this address.
-            limit: At most so many.
-        """
-        async with self._reading() as session:
-            return await mails.list_mails(
-                session, order=order, process=process, recipient=recipient, limit=limit
-            )
-
-    async def mail(self, key: str) -> Mail:
-        """One mail.
-
-        Raises:
-            Refusal: NOT_FOUND or UNAVAILABLE.
-        """
-        async with self._reading() as session:
-            return await mails.get_mail(session, key)

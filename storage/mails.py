@@ -198,6 +198,29 @@ async def mark_retry(
     await _report(session, key, next_attempt_at=next_attempt_at, error=error, **doubt)
 
 
+async def requeue(session: AsyncSession, key: str) -> Mail:
+    """Puts a mail that was rejected or given up back into the outbox, as if it had never been tried.
+
+    It goes out as it was composed, with the same Message-ID: whoever got it all the same sees it once.
+
+    Raises:
+        Refusal: NOT_FOUND, or ALREADY_DECIDED for a mail that was accepted or is queued.
+    """
+    row = await session.scalar(
+        update(MailRow)
+        .where(col(MailRow.id) == key, col(MailRow.status).in_((MailStatus.REJECTED, MailStatus.GIVEN_UP)))
+        .values(status=MailStatus.QUEUED, attempts=0, next_attempt_at=None, ended_at=None)
+        .returning(MailRow)
+    )
+    if row is None:
+        mail = await get_mail(session, key)
+        raise Refusal(
+            Code.ALREADY_DECIDED,
+            f"mail: {key} is {mail.status}; only one that was rejected or given up can be sent again",
+        )
+    return _mail(row)
+
+
 # Archive
 
 

@@ -15,20 +15,23 @@ from starter.cli.session import Json, call
 from storage.mails import Mail
 from storage.tables import MailStatus
 
-app = typer.Typer(help="Look into the archive of mails.", no_args_is_help=True)
+app = typer.Typer(help="Look into the archive of mails, and send again.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_mails(
+def list_mails(  # noqa: PLR0917 - one parameter for each option
     order: Annotated[str | None, typer.Option(help="Of this order and its lines.")] = None,
     process: Annotated[str | None, typer.Option(help="Of this workflow id.")] = None,
     recipient: Annotated[str | None, typer.Option(help="To this address.")] = None,
+    status: Annotated[MailStatus | None, typer.Option(help="Only those it went so with.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     as_json: Json = False,
 ) -> None:
     """List mails, newest first."""
     found = call(
-        lambda countersign: countersign.mails(order=order, process=process, recipient=recipient, limit=limit)
+        lambda countersign: countersign.mails(
+            order=order, process=process, recipient=recipient, status=status, limit=limit
+        )
     )
     if as_json:
         answer([without(each, "raw") for each in found], lambda _: "", as_json=True)
@@ -47,6 +50,18 @@ def show(
         answer(without(found, "raw") | {"text": text_of(found)}, lambda _: "", as_json=True)
     else:
         answer(found, _mail, as_json=False)
+
+
+@app.command()
+def resend(
+    mail: Annotated[str, typer.Argument(metavar="MAIL", help="The mail's id, from the list.")],
+    as_json: Json = False,
+) -> None:
+    """Send a mail again that was rejected or given up; it is the same one, with the same Message-ID."""
+    queued = call(lambda countersign: countersign.resend(mail))
+    answer(
+        without(queued, "raw"), lambda _: Text(f"The mail to {queued.recipient} is queued."), as_json=as_json
+    )
 
 
 def text_of(mail: Mail) -> str | None:

@@ -12,7 +12,7 @@ COMMANDS = [
     ["order", "submit"], ["order", "check"], ["order", "deploy"], ["order", "withdraw"], ["order", "cancel"],
     ["order", "check-records"], ["order", "show"], ["order", "list"],
     ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"],
-    ["mails", "list"], ["mails", "show"],
+    ["mails", "list"], ["mails", "show"], ["mails", "resend"],
     ["catalog", "publish"], ["catalog", "list"], ["directory", "load"],
     ["schedule", "show"], ["schedule", "set"], ["schedule", "trigger"],
     ["schedule", "pause"], ["schedule", "resume"],

@@ -37,3 +37,18 @@ async def test_only_a_queued_mail_has_a_next_attempt(run: Run, sqlite_database: 
     async with sqlite_database.session() as session:
         await mails.mark_accepted(session, mail.id, AT + HOUR, "250 ok")
     assert "Next attempt" not in (await run("mails", "show", mail.id)).out
+
+
+async def test_a_given_up_mail_is_found_by_its_status_and_sent_again(
+    run: Run, sqlite_database: Database, mail: Mail
+) -> None:
+    early = await run("mails", "resend", mail.id, "--json")
+    assert (early.code, early.error["code"]) == (5, "ALREADY_DECIDED")
+    async with sqlite_database.session() as session:
+        await mails.mark_given_up(session, mail.id, AT + HOUR, "48 hours")
+
+    given_up = await run("mails", "list", "--status", "given_up", "--json")
+    assert [each["id"] for each in given_up.json] == [mail.id]
+    again = await run("mails", "resend", mail.id, "--json")
+    assert (again.json["status"], again.json["attempts"]) == ("queued", 0)
+    assert (await run("mails", "list", "--status", "given_up", "--json")).json == []

@@ -157,6 +157,39 @@ async def test_a_rejected_and_a_given_up_mail_say_why(session: AsyncSession) -> 
     ]
 
 
+async def test_a_mail_that_did_not_arrive_goes_out_again_as_it_was(session: AsyncSession) -> None:
+    await queue(session, ADA, SAM)
+    one, other = await mails.due(session, AT)
+    for mail in (one, other):
+        await begin(session, mail)
+        await mails.save_raw(session, mail.id, b"raw")
+    await mails.mark_rejected(session, one.id, AT, "550 no such user")
+    await mails.mark_given_up(session, other.id, AT, "48 hours")
+    for mail in (one, other):
+        again = await mails.requeue(session, mail.id)
+        assert (again.status, again.attempts, again.raw) == (MailStatus.QUEUED, 0, b"raw")
+        assert (again.next_attempt_at, again.ended_at) == (None, None)
+    assert {mail.id for mail in await mails.due(session, AT)} == {one.id, other.id}
+    begun = await begin(session, one)
+    assert begun is not None
+    assert (begun.attempts, begun.maybe_duplicate) == (1, False)
+
+
+async def test_an_accepted_or_queued_mail_is_not_sent_again(session: AsyncSession) -> None:
+    mail = await queued(session)
+    with pytest.raises(Refusal) as refusal:
+        await mails.requeue(session, mail.id)
+    assert (refusal.value.code, "is queued" in refusal.value.message) == (Code.ALREADY_DECIDED, True)
+    await mails.mark_accepted(session, mail.id, AT, "250 ok")
+    with pytest.raises(Refusal) as refusal:
+        await mails.requeue(session, mail.id)
+    assert refusal.value.code is Code.ALREADY_DECIDED
+    assert (await mails.get_mail(session, mail.id)).status is MailStatus.ACCEPTED
+    with pytest.raises(Refusal) as refusal:
+        await mails.requeue(session, "nothing")
+    assert refusal.value.code is Code.NOT_FOUND
+
+
 async def test_the_archive_is_narrowed_by_what_is_given_newest_first(session: AsyncSession) -> None:
     await projection.advance(session, [step(1)])
     await queue(session, ADA, SAM)
