@@ -21,6 +21,10 @@ from storage.mails import Mail
 from storage.processes import TimelineEntry
 
 
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a demo that was told to end; what it started has ended with it."""
+
+
 def run_demo(keep: bool) -> int:
     """Plays every example and prints one timeline and the outcomes.
 
@@ -32,10 +36,16 @@ def run_demo(keep: bool) -> int:
     """
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="countersign-demo-", ignore_cleanup_errors=True) as folder:
-        return asyncio.run(_demo(Path(folder), console, keep=keep))
+        try:
+            return asyncio.run(_demo(Path(folder), console, keep=keep))
+        except asyncio.CancelledError:
+            return TERMINATED
 
 
 async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
+    playing = asyncio.current_task()
+    assert playing is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     console.print("Starting Temporal, worker, mail catcher and name server on loopback …")
     copy_zones(folder / "zones")
     async with Stack(folder) as stack:
