@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Annotated, TypeVar
+from types import ModuleType
+from typing import Annotated, NoReturn, TypeVar, cast
 
 import typer
+from temporalio.client import Client
 
+from domain.errors import Code, Refusal
 from starter.cli.output import JSON_FLAG
 from starter.client import Countersign
-from starter.settings import Settings, connect, load
+from starter.settings import FOLDER, Settings, connect, load
 from storage.database import Database
-
-STATE = Path(".countersign")
-"""Where `countersign dev` keeps its state, below the current directory."""
 
 Json = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document.")]
 Actor = Annotated[
@@ -73,17 +72,39 @@ def with_database(operation: Callable[[Database], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
+def use_stack() -> bool:
+    """Makes the embedded stack that runs in this directory, if one does, the default for settings.
+
+    Returns:
+        Whether one does.
+    """
+    stack = _embedded()
+    return stack is not None and stack.use_running(FOLDER) is not None
+
+
+class _StackDown:
+    """Stands for the client of a stack that is down: whoever needs it is told so."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Refusal(
+            Code.UNAVAILABLE, "the stack of this directory is not running; start it with `countersign dev`"
+        )
+
+
 @asynccontextmanager
 async def _client() -> AsyncIterator[Countersign]:
+    stack = _embedded()
+    # Any other Temporal on this machine is not the one that this directory's database belongs to.
+    down = stack is not None and stack.is_down(FOLDER)
     settings = _settings()
     database = Database(settings.database_url)
     try:
         # Connected at the first call that needs it: lists work while Temporal is away.
-        client = await connect(lazy=True)
+        client = cast(Client, _StackDown()) if down else await connect(lazy=True)
         yield Countersign(
             client,
             database,
-            allow_special_use=settings.allow_special_use,
+            allow_special_use=settings.allow_special_use or down,
             task_queue=settings.task_queue,
         )
     finally:
@@ -92,13 +113,17 @@ async def _client() -> AsyncIterator[Countersign]:
 
 def _settings() -> CliSettings:
     """The settings, by default those of the embedded stack that runs in this directory, if one does."""
-    embedded = False
-    if STATE.is_dir():
-        try:
-            from starter.dev.stack import use_running  # noqa: PLC0415 - comes with the `dev` extra
-        except ModuleNotFoundError:
-            pass
-        else:
-            embedded = use_running(STATE) is not None
+    embedded = use_stack()
     settings = load(CliSettings)
     return settings.model_copy(update={"allow_special_use": True}) if embedded else settings
+
+
+def _embedded() -> ModuleType | None:
+    """The module of the embedded stack, if this directory ever had one."""
+    if not FOLDER.is_dir():
+        return None
+    try:
+        from starter.dev import stack  # noqa: PLC0415 - comes with the `dev` extra
+    except ModuleNotFoundError:
+        return None
+    return stack

@@ -23,11 +23,8 @@ from starter.dev.program import Program
 from starter.dev.temporal import LOOPBACK, TemporalServer, VirtualTime, free_port
 from starter.dev.zones import ZoneServer
 from starter.logs import WORKER_READY
-from starter.settings import PREFIX
+from starter.settings import FOLDER, PREFIX
 from storage.database import Database
-
-FOLDER = Path(".countersign")
-"""Where the stack of a working directory keeps its state."""
 
 WORKER_STARTUP = 60
 """Seconds a worker has to take its first work."""
@@ -259,6 +256,12 @@ def use_running(folder: Path = FOLDER) -> Running | None:
     if running is not None:
         os.environ.update(running.environment)
     return running
+
+
+def is_down(folder: Path = FOLDER) -> bool:
+    """Whether a stack that is not running now is what this process would talk to; see `use_running`."""
+    elsewhere = any(name in os.environ for name in _CHOOSES_ELSEWHERE)
+    return not elsewhere and _remembered(folder) is not None and read_running(folder) is None
 
 
 def _ports_file(folder: Path) -> Path:
