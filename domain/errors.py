@@ -33,6 +33,7 @@ class Code(StrEnum):
     PROCESS_ENDED = "PROCESS_ENDED"
     TOO_OFTEN = "TOO_OFTEN"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    AUDIT_BROKEN = "AUDIT_BROKEN"
     UNAVAILABLE = "UNAVAILABLE"
 
 
@@ -68,6 +69,9 @@ REFUSALS: dict[Code, Meaning] = {
     Code.TOO_OFTEN: Meaning(429, 6, "Wait a moment and try again."),
     Code.VERSION_CONFLICT: Meaning(
         409, 5, "Published versions are immutable: publish the change under a new version."
+    ),
+    Code.AUDIT_BROKEN: Meaning(
+        500, 8, "Compare it with an export or a backup, and find out who can write to the database."
     ),
     Code.UNAVAILABLE: Meaning(503, 7, "Nothing was lost; try again when the service answers."),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starter.approvals import Approvals
 from starter.archive import Archive
+from starter.audit import Audit
 from starter.orders import Orders
 from starter.reading import Reading
 from starter.schedule import Schedules
 from starter.submission import Submissions
 
 
-class Countersign(Submissions, Orders, Approvals, Reading, Archive, Schedules):
+class Countersign(Submissions, Orders, Approvals, Reading, Archive, Audit, Schedules):
     """All operations in one place; see the classes it is made of, and `Gateway` for how to make one.
 
     Every operation answers with models, or raises `domain.errors.Refusal`.

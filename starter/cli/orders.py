@@ -11,6 +11,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from domain.audit import AuditEntry
 from domain.checks import CheckReport, RecordsSeen
 from domain.errors import REFUSALS
 from domain.orders import SubmitOrder
@@ -228,7 +229,7 @@ def _status(status: OrderStatus) -> RenderableType:
             empty="Its lines have not begun.",
         ),
         Text(),
-        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(_step, status.timeline)),
+        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(step, status.timeline)),
     )
 
 
@@ -236,14 +237,15 @@ def _until(view: ProcessView) -> object:
     return view.until or ("no limit" if view.waiting_for else "")
 
 
-def _step(step: TimelineEntry) -> tuple[object, ...]:
-    moved = (
-        step.to_state if step.from_state in {"", step.to_state} else f"{step.from_state} → {step.to_state}"
-    )
-    why = f"{step.code}: {step.reason}" if step.code else step.reason
-    who = f"{step.actor} for {step.on_behalf_of}" if step.on_behalf_of else step.actor
-    action = step.action if step.accepted else f"{step.action} refused"
-    return f"{step.at:%Y-%m-%d %H:%M:%S}", step.process, action, moved, who, why
+def step(entry: TimelineEntry | AuditEntry) -> tuple[object, ...]:
+    """One step as a row: when, which process, what, its states, who, and why."""
+    moved = entry.to_state
+    if entry.from_state not in {"", entry.to_state}:
+        moved = f"{entry.from_state} → {entry.to_state}"
+    why = f"{entry.code}: {entry.reason}" if entry.code else entry.reason
+    who = f"{entry.actor} for {entry.on_behalf_of}" if entry.on_behalf_of else entry.actor
+    action = entry.action if entry.accepted else f"{entry.action} refused"
+    return f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.process, action, moved, who, why
 
 
 def _list(found: tuple[ProcessEntry, ...]) -> RenderableType:

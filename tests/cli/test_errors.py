@@ -12,6 +12,7 @@ COMMANDS = [
     ["order", "submit"], ["order", "check"], ["order", "deploy"], ["order", "withdraw"], ["order", "cancel"],
     ["order", "check-records"], ["order", "show"], ["order", "list"],
     ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"],
+    ["audit", "show"], ["audit", "export"], ["audit", "verify"],
     ["mails", "list"], ["mails", "show"], ["mails", "resend"],
     ["catalog", "publish"], ["catalog", "list"], ["directory", "load"],
     ["schedule", "show"], ["schedule", "set"], ["schedule", "trigger"],
