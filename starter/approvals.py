@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Code, Refusal
-from domain.transitions import ProcessView, RecordedVote
+from domain.transitions import OpenApproval, ProcessView
 from starter.gateway import Gateway, NotRunning
 from storage import processes
 from storage.processes import InboxEntry, StageEntry
@@ -108,35 +109,50 @@ class Approvals(Gateway):
         if view.approval is None:
             raise await self._has_ended(process)
         async with self._reading() as session:
-            vote = await processes.recorded_vote(
-                session, process, decision.stage, decision.round, decision.actor
-            )
-            stages = await processes.approvals_of(session, process)
-        last = _last_voter(stages)
-        if vote is None or vote.verdict is not decision.verdict:
-            raise _too_late(process, view, last)
-        return DecisionRecorded(
-            stage=vote.stage,
-            round=vote.round,
-            actor=vote.actor,
-            verdict=vote.verdict,
-            at=vote.at,
-            status=_status_then(vote, view.approval.status, last),
-        )
+            votes = _votes(await processes.approvals_of(session, process))
+        last = votes[-1] if votes else None
+        for vote in votes:
+            if _is_repeated(vote, decision):
+                settled = vote is last and _settled(view.approval, vote)
+                return vote.model_copy(update={"status": view.approval.status}) if settled else vote
+        raise _too_late(process, view, last.actor if last else None)
 
 
 _FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
 
 
-def _status_then(vote: RecordedVote, final: ApprovalStatus, last_voter: str | None) -> ApprovalStatus:
-    """Where the approval stood once this vote was counted: the last one settled it, earlier ones did not."""
-    settled = vote.actor == last_voter and _FINAL.get(final) is vote.verdict
-    return final if settled else ApprovalStatus.PENDING
+def _votes(stages: Iterable[StageEntry]) -> list[DecisionRecorded]:
+    """Every vote that was cast, the last one last, as it was answered if more were needed after it."""
+    cast = [
+        DecisionRecorded(
+            stage=stage.stage,
+            round=stage.round,
+            actor=seat.person,
+            verdict=seat.verdict,
+            at=seat.decided_at,
+            status=ApprovalStatus.PENDING,
+        )
+        for stage in stages
+        for seat in stage.seats
+        if seat.verdict is not None and seat.decided_at is not None
+    ]
+    return sorted(cast, key=lambda vote: vote.at)
 
 
-def _last_voter(stages: tuple[StageEntry, ...]) -> str | None:
-    votes = [(seat.decided_at, seat.person) for stage in stages for seat in stage.seats if seat.decided_at]
-    return max(votes)[1] if votes else None
+def _is_repeated(vote: DecisionRecorded, decision: Decide) -> bool:
+    """Whether this is the vote that somebody sends again; one person may have one in each stage and round."""
+    return (vote.stage, vote.round, vote.actor, vote.verdict) == (
+        decision.stage,
+        decision.round,
+        decision.actor,
+        decision.verdict,
+    )
+
+
+def _settled(approval: OpenApproval, last: DecisionRecorded) -> bool:
+    """Whether the last vote ended the approval, rather than a deadline or a command after it."""
+    in_last_stage = (last.stage, last.round) == (approval.stage, approval.round)
+    return in_last_stage and _FINAL.get(approval.status) is last.verdict
 
 
 def _too_late(process: str, view: ProcessView, last_voter: str | None) -> Refusal:

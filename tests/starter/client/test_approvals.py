@@ -11,11 +11,15 @@ import starter.gateway
 from domain.decisions import ApprovalStatus, DecisionRecorded
 from domain.errors import Refusal
 from starter.client import Countersign
+from starter.gateway import utc_now
+from starter.publishing import publish
 from storage.database import Database
 from tests.starter.office import SALES, Office, order, refusal
+from tests.workflows.world import definition, offer, stage
 
 ONE, TWO, THREE = (f"nordwall-manager-{number}" for number in (1, 2, 3))
 FINANCE = "bergsicht-finance-1"
+TWO_STAGES = offer(name="two-stages", approval="standard", records=(), needs_domain=False)
 
 
 @pytest.fixture
@@ -111,6 +115,22 @@ class TestTooLate:
 
         assert await client.approve(archive, ONE, stage="managers") == first
         assert await client.approve(archive, THREE) == last
+
+    async def test_who_decided_both_stages_gets_the_answer_of_the_stage_that_is_meant(
+        self, office: Office
+    ) -> None:
+        stages = [stage(name, (ONE,)) for name in ("first", "second")]
+        await publish(office.database, [TWO_STAGES], [definition(*stages)], utc_now())
+        accepted = await office.submit(TWO_STAGES.name, domain=None)
+        process = await office.pending(accepted.order, "first")
+        first = await office.client.approve(process, ONE)
+        await office.pending(accepted.order, "second")
+        second = await office.client.approve(process, ONE)
+        await office.closed(process)
+
+        assert (first.status, second.status) == (ApprovalStatus.PENDING, ApprovalStatus.APPROVED)
+        assert await office.client.approve(process, ONE, stage="first") == first
+        assert await office.client.approve(process, ONE, stage="second") == second
 
     async def test_another_decision_is_refused_and_names_the_winner(
         self, office: Office, gateway: str
