@@ -58,7 +58,9 @@ def temporal_errors(what: str) -> Iterator[None]:
         yield
     except WorkflowUpdateFailedError as error:
         raise refusal_in(error.cause) or error from None
-    except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError):
+    except WorkflowQueryFailedError as error:
+        raise Refusal(Code.UNAVAILABLE, f"{what} failed: {error.message}") from None
+    except (TimeoutError, RPCTimeoutOrCancelledError):
         raise Refusal(Code.UNAVAILABLE, f"{what} did not come in time; is a worker running?") from None
     except RPCError as error:
         if _lacks_namespace(error):
