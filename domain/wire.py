@@ -59,9 +59,24 @@ SEARCH_ATTRIBUTES = (
     DEFINITION_VERSION,
 )
 
-# Singletons
+# Singletons of an installation
 RELAY_ID = "relay-outbox"
 DEPLOYMENT_SCHEDULE = "automatic-deployment"
+
+
+def relay_id(task_queue: str = TASK_QUEUE) -> str:
+    """Workflow id of the relay of the installation whose processes run on a task queue (SPEC D2)."""
+    return _of_installation(RELAY_ID, task_queue)
+
+
+def deployment_schedule(task_queue: str = TASK_QUEUE) -> str:
+    """Id of an installation's schedule of the automatic deployment."""
+    return _of_installation(DEPLOYMENT_SCHEDULE, task_queue)
+
+
+def _of_installation(name: str, task_queue: str) -> str:
+    """A name that several installations in one namespace do not share; the usual one keeps it as it is."""
+    return name if task_queue == TASK_QUEUE else f"{name}-{task_queue}"
 
 
 def order_id(order: str) -> str:

@@ -52,8 +52,8 @@ async def ensure_engine(
         RPCError: Temporal refuses or does not answer.
     """
     await _ensure_search_attributes(client)
-    await _ensure_relay(client, housekeeping_queue(task_queue))
-    await _ensure_schedule(client, housekeeping_queue(task_queue), deployment_every)
+    await _ensure_relay(client, task_queue)
+    await _ensure_schedule(client, task_queue, deployment_every)
 
 
 def housekeeping_queue(task_queue: str) -> str:
@@ -91,19 +91,20 @@ async def _ensure_search_attributes(client: Client) -> None:
 async def _ensure_relay(client: Client, task_queue: str) -> None:
     await client.start_workflow(
         wire.RELAY_OUTBOX,
-        id=wire.RELAY_ID,
-        task_queue=task_queue,
+        id=wire.relay_id(task_queue),
+        task_queue=housekeeping_queue(task_queue),
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="hands mails over to the mail server; runs for ever",
     )
 
 
 async def _ensure_schedule(client: Client, task_queue: str, every: timedelta) -> None:
+    schedule = wire.deployment_schedule(task_queue)
     wanted = Schedule(
         action=ScheduleActionStartWorkflow(
             wire.DEPLOYMENT_ROUND,
-            id=wire.DEPLOYMENT_SCHEDULE,
-            task_queue=task_queue,
+            id=schedule,
+            task_queue=housekeeping_queue(task_queue),
             static_summary="deploys every confirmed line",
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
@@ -111,4 +112,4 @@ async def _ensure_schedule(client: Client, task_queue: str, every: timedelta) ->
     )
     # One that exists belongs to the operators: they set its interval, and pause it.
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(wire.DEPLOYMENT_SCHEDULE, wanted)
+        await client.create_schedule(schedule, wanted)

@@ -115,11 +115,12 @@ class Schedules(Gateway):
 
     @asynccontextmanager
     async def _schedule(self) -> AsyncIterator[ScheduleHandle]:
+        schedule = wire.deployment_schedule(self._task_queue)
         try:
             with temporal_errors("the schedule"):
-                yield self.client.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE)
+                yield self.client.get_schedule_handle(schedule)
         except NotRunning:
             raise Refusal(
                 Code.NOT_FOUND,
-                f"schedule: there is no {wire.DEPLOYMENT_SCHEDULE} yet; the first worker creates it",
+                f"schedule: there is no {schedule} yet; the first worker creates it",
             ) from None

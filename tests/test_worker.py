@@ -142,11 +142,11 @@ async def test_the_relay_moves_on_to_the_next_build(settings: WorkerSettings, tm
         await ensure_engine(client, task_queue=settings.task_queue)
         async with AsyncExitStack() as first:
             await start_build(first, client, settings, "1")
-            await until(lambda: relay_runs_on(client, "1"))
+            await until(lambda: relay_runs_on(client, settings, "1"))
             async with AsyncExitStack() as second:
                 await start_build(second, client, settings, "2")
                 await first.aclose()
-                await until(lambda: relay_runs_on(client, "2"))
+                await until(lambda: relay_runs_on(client, settings, "2"))
 
 
 async def start_build(running: AsyncExitStack, client: Client, settings: WorkerSettings, build: str) -> None:
@@ -167,7 +167,7 @@ async def is_made_current(client: Client, build: str) -> bool:
     return True
 
 
-async def relay_runs_on(client: Client, build: str) -> bool:
-    described = await client.get_workflow_handle(wire.RELAY_ID).describe()
+async def relay_runs_on(client: Client, settings: WorkerSettings, build: str) -> bool:
+    described = await client.get_workflow_handle(wire.relay_id(settings.task_queue)).describe()
     version = described.raw_description.workflow_execution_info.versioning_info.deployment_version
     return version.build_id == build

@@ -10,6 +10,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, Remov
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionStartWorkflow,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     ScheduleSpec,
@@ -64,6 +65,24 @@ async def test_a_worker_that_starts_later_changes_nothing(new_cluster: Client) -
     relay = await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()
     await ensure_engine(new_cluster)
     assert (await new_cluster.get_workflow_handle(wire.RELAY_ID).describe()).run_id == relay.run_id
+
+
+async def test_installations_on_other_task_queues_have_a_relay_and_a_schedule_of_their_own(
+    new_cluster: Client,
+) -> None:
+    for queue in (wire.TASK_QUEUE, "second"):
+        await ensure_engine(new_cluster, task_queue=queue)
+    relays = [
+        await new_cluster.get_workflow_handle(each).describe()
+        for each in ("relay-outbox", "relay-outbox-second")
+    ]
+    assert [each.task_queue for each in relays] == ["countersign-housekeeping", "second-housekeeping"]
+    schedules = [
+        (await new_cluster.get_schedule_handle(each).describe()).schedule.action
+        for each in ("automatic-deployment", "automatic-deployment-second")
+    ]
+    queues = [each.task_queue for each in schedules if isinstance(each, ScheduleActionStartWorkflow)]
+    assert queues == ["countersign-housekeeping", "second-housekeeping"]
 
 
 async def test_a_relay_that_somebody_ended_is_started_again(new_cluster: Client) -> None:

@@ -11,10 +11,10 @@ from tests.starter.office import refusal
 
 
 async def test_operators_see_set_trigger_pause_and_resume_the_automatic_deployment(
-    client: Client, sqlite_database: Database
+    client: Client, sqlite_database: Database, task_queue: str
 ) -> None:
-    await ensure_engine(client)
-    countersign = Countersign(client, sqlite_database)
+    await ensure_engine(client, task_queue=task_queue)
+    countersign = Countersign(client, sqlite_database, task_queue=task_queue)
 
     changed = await countersign.set_schedule(timedelta(hours=2))
     assert changed.every == timedelta(hours=2)
