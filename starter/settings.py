@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
@@ -20,7 +20,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 
 from domain import wire
-from storage.database import DEFAULT_URL
+from storage.database import DEFAULT_URL, parse_url
 
 PREFIX = "COUNTERSIGN_"
 GROUP = "__"
@@ -28,6 +28,11 @@ TEMPORAL_ADDRESS = "localhost:7233"
 """Where Temporal's own tools look when nobody says otherwise."""
 
 AnySettings = TypeVar("AnySettings", bound="Settings")
+
+
+def _database_url(written: str) -> str:
+    parse_url(written)
+    return written
 
 
 class LogFormat(StrEnum):
@@ -58,7 +63,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter=GROUP, frozen=True, extra="ignore"
     )
 
-    database_url: str = Field(default=DEFAULT_URL, repr=False)
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(default=DEFAULT_URL, repr=False)
     task_queue: str = wire.TASK_QUEUE
     log: LogSettings = LogSettings()
 

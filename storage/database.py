@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,11 +46,11 @@ class Database:
     What goes into statements is kept out of error messages: those end up in workflow histories and logs.
 
     Raises:
-        ValueError: For any other kind of database, and for SQLite without a file.
+        ValueError: As `parse_url` says.
     """
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
-        self.url = _normal(url)
+        self.url = parse_url(url)
         if self.url.get_backend_name() == "sqlite":
             self._writer, self._reader = _sqlite_engines(self.url)
         else:
@@ -80,6 +81,27 @@ class Database:
         await asyncio.gather(self._writer.dispose(), self._reader.dispose())
 
 
+def parse_url(written: str) -> URL:
+    """The URL of a database of ours, with its driver; nothing is opened yet.
+
+    Raises:
+        ValueError: It is no URL, or of another kind of database, or of SQLite without a file. The message
+            does not repeat the URL, which may hold a password.
+    """
+    try:
+        url = make_url(written)
+    except (ArgumentError, ValueError):
+        raise ValueError("database: no URL such as postgresql://user:password@host:5432/name") from None
+    backend = url.get_backend_name()
+    if backend not in _DRIVERS:
+        raise ValueError(f"database: {backend} is not supported; use sqlite or postgresql")
+    if "+" in url.drivername and url.drivername not in _DRIVERS.values():
+        raise ValueError(f"database: {url.drivername} is not supported; use {_DRIVERS[backend]}")
+    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError("database: SQLite needs a file, for example sqlite:///countersign.db")
+    return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend])
+
+
 def alembic_config(connection: Connection) -> Config:
     """Alembic's configuration; the migrations are found beside this file, installed or not."""
     config = Config()
@@ -90,16 +112,6 @@ def alembic_config(connection: Connection) -> Config:
 
 def _upgrade(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "head")
-
-
-def _normal(text_url: str) -> URL:
-    url = make_url(text_url)
-    backend = url.get_backend_name()
-    if backend not in _DRIVERS:
-        raise ValueError(f"database: {backend} is not supported; use sqlite or postgresql")
-    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise ValueError("database: SQLite needs a file, for example sqlite:///countersign.db")
-    return url if "+" in url.drivername else url.set(drivername=_DRIVERS[backend])
 
 
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:

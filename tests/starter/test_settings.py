@@ -41,6 +41,13 @@ def test_a_group_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         load(Settings)
 
 
+@pytest.mark.parametrize("url", ["countersign.db", "mysql://host/db", "sqlite://"])
+def test_a_database_url_that_fits_no_database_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", url)
+    with pytest.raises(Misconfigured, match=r"^COUNTERSIGN_DATABASE_URL: database: "):
+        load(Settings)
+
+
 def test_the_database_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", "postgresql://countersign:secret@db/countersign")
     assert "secret" not in repr(load(Settings))

@@ -117,10 +117,22 @@ async def test_sqlite_is_durable_checks_references_and_lets_readers_read(sqlite_
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 1500}
 
 
-@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:"])
-def test_other_databases_are_refused_by_name(url: str) -> None:
-    with pytest.raises(ValueError, match=r"^database: "):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://host/db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "",
+        "secret",
+        "postgresql://me:secret@host:secret/db",
+        "postgresql+psycopg2://host/db",
+    ],
+)
+def test_other_databases_are_refused_by_name_and_without_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^database: ") as refused:
         Database(url)
+    assert "secret" not in str(refused.value)
 
 
 def test_the_driver_may_be_left_out() -> None:
