@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +25,8 @@ from storage.database import DEFAULT_URL, parse_url
 
 PREFIX = "COUNTERSIGN_"
 GROUP = "__"
+FOLDER = Path(".countersign")
+"""Where the embedded stack of a working directory keeps its state."""
 TEMPORAL_ADDRESS = "localhost:7233"
 """Where Temporal's own tools look when nobody says otherwise."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated
 
-from pydantic import StringConstraints
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -20,6 +18,7 @@ from domain.base import Key, Message
 from domain.definitions import content_hash
 from domain.dns.names import DomainName, parse_domain
 from domain.orders import Line, Order, OrderContext, SubmitOrder
+from domain.provisioning import IdempotencyKey
 from domain.transitions import ProcessKind
 from domain.views import summary
 from starter.files import validated
@@ -32,9 +31,6 @@ CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 ID_LENGTH = 10
 """50 bit: short enough to read out, too many to guess."""
-
-IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
-"""Stands for one intention to order; fits an HTTP header."""
 
 
 class Submitted(Message):

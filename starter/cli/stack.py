@@ -14,8 +14,9 @@ from rich.text import Text
 
 from domain.errors import Code, Refusal
 from starter.cli.output import answer, facts
-from starter.cli.session import STATE, Json, with_database
+from starter.cli.session import Json, with_database
 from starter.gateway import database_errors, utc_now
+from starter.settings import FOLDER
 from storage.database import Database
 
 
@@ -26,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def dev(
-    folder: Annotated[Path, typer.Option(help="Where state is kept; it survives restarts.")] = STATE,
+    folder: Annotated[Path, typer.Option(help="Where state is kept; it survives restarts.")] = FOLDER,
     samples: Annotated[bool, typer.Option(help="Publish the sample catalogue, directory and zones.")] = True,
     as_json: Json = False,
 ) -> None:
