@@ -14,7 +14,7 @@ from rich.text import Text
 
 from domain.errors import Code, Refusal
 from starter.cli.output import answer, facts
-from starter.cli.session import Json, with_database
+from starter.cli.session import Json, use_stack, with_database
 from starter.gateway import database_errors, utc_now
 from starter.settings import FOLDER
 from storage.database import Database
@@ -50,7 +50,11 @@ def demo(
 
 
 def worker() -> None:
-    """Run a worker until it is told to end. Settings: COUNTERSIGN_… and Temporal's own."""
+    """Run a worker until it is told to end. Settings: COUNTERSIGN_… and Temporal's own.
+
+    Where nothing is set, it works for the stack that `countersign dev` runs in this directory.
+    """
+    use_stack()
     # Not imported: the worker stands above us (SPEC 3, imports go one way).
     runpy.run_module("worker", run_name="__main__", alter_sys=True)
 
@@ -67,12 +71,16 @@ def migrate(as_json: Json = False) -> None:
 
 
 async def _live(folder: Path, *, samples: bool, as_json: bool) -> None:
-    """Runs the stack until SIGINT or SIGTERM."""
+    """Runs the stack until SIGINT, SIGTERM or SIGHUP (a closed terminal).
+
+    Raises:
+        RuntimeError: It does not start, or a part of it ended by itself.
+    """
     from starter.dev.samples import CATALOGUE, copy_zones, load_samples  # noqa: PLC0415 - the `dev` extra
     from starter.dev.stack import Stack, usual_ports  # noqa: PLC0415
 
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     samples = samples and CATALOGUE.is_dir()
     if samples:
@@ -92,7 +100,11 @@ async def _live(folder: Path, *, samples: bool, as_json: bool) -> None:
             "worker_log": str(folder / "worker.log"),
         }
         answer(where, _where, as_json=as_json)
-        await stop.wait()
+        stopped, broken = asyncio.create_task(stop.wait()), asyncio.create_task(stack.first_end())
+        await asyncio.wait((stopped, broken), return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            raise RuntimeError(await broken)
+        broken.cancel()
 
 
 def _where(where: dict[str, str]) -> RenderableType:

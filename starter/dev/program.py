@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 _LAST_WORDS = 2_000
 """Characters of the log that an error shows."""
+
+_MORTAL = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes another program that Linux ends when whoever started it dies: prctl(2), PR_SET_PDEATHSIG."""
 
 
 class Program:
@@ -59,7 +69,7 @@ class Program:
             self._said_before = log.tell()
             # A session of its own: Ctrl-C reaches us alone, and we end things in order.
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, env=environment, start_new_session=True
+                *_mortal(command), stdout=log, stderr=log, env=environment, start_new_session=True
             )
         try:
             await asyncio.wait_for(self._until(is_ready), within)
@@ -69,6 +79,11 @@ class Program:
         except asyncio.CancelledError:
             await self.kill()
             raise
+
+    async def ended(self) -> None:
+        """Waits until it has ended, by itself or not."""
+        if self._process is not None:
+            await self._process.wait()
 
     async def stop(self, within: float) -> None:
         """Asks it to end and kills it if it has not after `within` seconds; it may have ended already."""
@@ -91,3 +106,13 @@ class Program:
             if not self.is_running:
                 raise RuntimeError("it ended by itself")
             await asyncio.sleep(0.02)
+
+
+def _mortal(command: tuple[str, ...]) -> tuple[str, ...]:
+    """A command whose process does not outlive ours, where the system can see to that.
+
+    Linux goes by the thread that started it: start programs from one that lasts.
+    """
+    if sys.platform != "linux":
+        return command
+    return (sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid()), *command)

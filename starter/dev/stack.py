@@ -6,6 +6,7 @@ listens on loopback only.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -195,6 +196,19 @@ class Stack:
         """Ends the worker, if it runs, and starts another."""
         await self.stop_worker()
         await self.start_worker()
+
+    async def first_end(self) -> str:
+        """Waits until a program of the stack has ended and says which."""
+        programs = {
+            asyncio.create_task(self._worker.ended()): f"the worker ended; see {self._worker.log}",
+            asyncio.create_task(self.temporal.ended()): f"Temporal ended; see {self.folder / 'temporal'}",
+        }
+        try:
+            done, _ = await asyncio.wait(programs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in programs:
+                each.cancel()
+        return "; ".join(programs[each] for each in done)
 
     async def _start(self, started: AsyncExitStack) -> None:
         wanted = self._ports

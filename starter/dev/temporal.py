@@ -118,6 +118,10 @@ class TemporalServer:
         """Ends the server; does nothing if it has ended already."""
         await self._program.stop(SHUTDOWN)
 
+    async def ended(self) -> None:
+        """Waits until the server has ended, by itself or not."""
+        await self._program.ended()
+
     async def kill(self) -> None:
         """Ends the server without a warning (SIGKILL), as a power cut would."""
         await self._program.kill()

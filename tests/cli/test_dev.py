@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from starter.dev.samples import ORDERS
+from starter.logs import WORKER_READY
 
 COUNTERSIGN = (sys.executable, "-P", "-m", "starter.cli")
 ENVIRONMENT = {
@@ -67,3 +71,80 @@ async def test_another_shell_finds_the_stack_and_open_approvals_survive_its_rest
         assert again == first
         decided = await command(tmp_path, "approvals", "approve", process, "--as", "nordwall-manager-1")
         assert (decided["stage"], decided["status"]) == ("managers", "PENDING")
+
+
+@asynccontextmanager
+async def mortal_dev(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, int]]]:
+    """A `countersign dev` that the test ends in its own way, with the pids of its programs by name."""
+    process = await asyncio.create_subprocess_exec(
+        *COUNTERSIGN, "dev", "--json", cwd=folder, env=ENVIRONMENT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        await asyncio.wait_for(process.stdout.readuntil(b"\n}\n"), 60)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+        yield (
+            process,
+            {"worker" if "worker" in said else "temporal": pid for pid, said in commands.items()},
+        )
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 60)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def gone(*pids: int) -> None:
+    """Waits until none of these processes lives."""
+    async with asyncio.timeout(40):
+        while any(map(lives, pids)):
+            await asyncio.sleep(0.05)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@linux
+async def test_a_closed_terminal_ends_everything_in_order(tmp_path: Path) -> None:
+    async with mortal_dev(tmp_path) as (process, programs):
+        process.send_signal(signal.SIGHUP)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+        await gone(*programs.values())
+
+
+@linux
+async def test_no_program_outlives_a_killed_dev(tmp_path: Path) -> None:
+    async with mortal_dev(tmp_path) as (process, programs):
+        assert set(programs) == {"worker", "temporal"}
+        process.kill()
+        await process.wait()
+        await gone(*programs.values())
+
+
+@linux
+async def test_a_part_that_ends_by_itself_ends_dev_and_is_named(tmp_path: Path) -> None:
+    async with mortal_dev(tmp_path) as (process, programs):
+        os.kill(programs["worker"], signal.SIGKILL)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 7
+        assert "the worker ended" in json.loads(err)["message"]
+
+
+async def test_a_second_worker_works_for_the_stack_of_its_directory(tmp_path: Path) -> None:
+    async with dev(tmp_path):
+        worker = await asyncio.create_subprocess_exec(
+            *COUNTERSIGN, "worker", cwd=tmp_path, env=ENVIRONMENT,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert worker.stdout is not None
+        await asyncio.wait_for(worker.stdout.readuntil(WORKER_READY.encode()), 60)
+        worker.terminate()
+        await asyncio.wait_for(worker.communicate(), 60)
