@@ -35,6 +35,7 @@ class SubmitOrder(Command):
         domain: The domain the services are for, as typed by a person.
         requested_start: When provisioning may begin at the earliest (RSD); at once if left out.
         external_id: The partner's own reference (TMF `externalId`).
+        note: Whatever else the partner wants people to know; shown with the order, obeyed by nobody.
     """
 
     customer: Key
@@ -70,6 +71,7 @@ class OrderContext(Message):
         id: The order's id: short, opaque, unguessable.
         token: The customer's secret for proving ownership of the domain (provisioning.md e.7).
         requested_start: When provisioning may begin at the earliest (RSD).
+        external_id: The partner's own reference; `note` is what they wrote beside it.
     """
 
     id: Key
@@ -82,6 +84,13 @@ class OrderContext(Message):
     token: str | None = None
     requested_start: UtcDatetime | None = None
     external_id: str | None = None
+    note: str | None = None
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What the partner gave along for people, as far as they did."""
+        given = {"external_id": self.external_id, "note": self.note}
+        return {name: text for name, text in given.items() if text}
 
 
 class Order(Message):

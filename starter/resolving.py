@@ -57,6 +57,7 @@ async def resolve(
         domain=domain,
         requested_start=order.requested_start,
         external_id=order.external_id,
+        note=order.note,
     )
     await _check_consistency(session, context, lines)
     if domain is None:

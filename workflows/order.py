@@ -71,7 +71,8 @@ class OrderWorkflow(DomainCheck):
         received = self.tell_owners(Template.ORDER_RECEIVED)
         services = tuple(self._service(line, LineState.ORDERED) for line in self.order.lines)
         by = self.context.requested_by
-        self.note("order.submitted", actor=by, notices=(received,), services=services)
+        remarks = self.context.remarks
+        self.note("order.submitted", actor=by, notices=(received,), services=services, data=remarks)
         await self.announce()
 
     async def be_confirmed(self) -> None:

@@ -193,7 +193,7 @@ def _records(seen: RecordsSeen) -> RenderableType:
 
 
 def _status(status: OrderStatus) -> RenderableType:
-    view = status.view
+    view, remarks = status.view, _remarks(status)
     lines = (
         (
             each.view.line,
@@ -214,6 +214,8 @@ def _status(status: OrderStatus) -> RenderableType:
                 ("Waiting for", view.waiting_for),
                 ("Ordered by", view.requested_by),
                 ("Domain", view.domain),
+                ("Their reference", remarks.get("external_id")),
+                ("Note", remarks.get("note")),
             ],
         ),
         Text(),
@@ -231,6 +233,11 @@ def _status(status: OrderStatus) -> RenderableType:
         Text(),
         table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(step, status.timeline)),
     )
+
+
+def _remarks(status: OrderStatus) -> dict[str, str]:
+    """What the partner gave along, as the first step of the order has it."""
+    return next((step.data for step in status.timeline if step.action == "order.submitted"), {})
 
 
 def _until(view: ProcessView) -> object:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,30 @@ async def test_a_command_that_every_line_refuses_fails_with_the_first_refusal(
     (line,) = refused.json
     assert line["state"] is None
     assert refused.code == REFUSALS[Code(line["refused"]["code"])].exit_code == 5
+
+
+async def test_reference_and_note_of_the_partner_are_shown_with_the_order(
+    run: Run, office: Office, tmp_path: Path
+) -> None:
+    remarks = {"external_id": "PO-4711", "note": "Please ring first.\nThe porter knows."}
+    (tmp_path / "order.json").write_text(
+        json.dumps(
+            {
+                "customer": "kueferei",
+                "requested_by": "bergsicht-sales-1",
+                "items": [{"offer": "dedicated-gateway"}],
+                **remarks,
+            }
+        )
+    )
+    order = (await run("order", "submit", "order.json", "--json")).json["order"]
+    await office.pending(order, "finance")
+
+    shown = await run("order", "show", order)
+    for text in ("PO-4711", "Please ring first.", "The porter knows."):
+        assert text in shown.out
+    timeline = (await run("order", "show", order, "--json")).json["timeline"]
+    assert timeline[0]["data"] == remarks
 
 
 async def test_the_actor_may_come_from_the_environment(
