@@ -31,18 +31,23 @@ from storage.tables import MailRow, MailStatus
 SIDE_BY_SIDE = 32
 """Calls under way at once."""
 
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.2
 
 
 T = TypeVar("T")
 
 
 class Site:
-    """A running stack with something to order."""
+    """A running stack with something to order.
+
+    Attributes:
+        sent_again: How many orders were sent again because the database was busy with other writers.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.client = stack.client
+        self.sent_again = 0
         self.countersign = Countersign(stack.client, stack.database, allow_special_use=True)
 
     async def submit(self, offer: Offer, customer: str, domain: str | None = None) -> Submitted:
@@ -53,7 +58,13 @@ class Site:
             items=(OrderItem(offer=offer.name),),
             domain=domain,
         )
-        return await self.countersign.submit(order, idempotency_key=f"{offer.name}-{customer}")
+        while True:
+            try:
+                return await self.countersign.submit(order, idempotency_key=f"{offer.name}-{customer}")
+            except Refusal as refusal:
+                if refusal.code is not Code.UNAVAILABLE:
+                    raise
+                self.sent_again += 1
 
     async def approve(self, line: str, actor: str, stage: str) -> None:
         """Approves a stage, as soon as it can be approved."""

@@ -16,7 +16,7 @@ from bench.site import SIDE_BY_SIDE, Site, for_each, open_site, programs
 from bench.tables import Figures
 from domain.offers import Offer
 
-RUNS = 50
+RUNS = 40
 """Orders, or bare workflows, of one load in one turn."""
 
 TURNS = 2
