@@ -86,8 +86,8 @@ class ProcessView(Message):
         waiting_for: In plain words; empty once nothing is waited for.
         until: When the waiting ends by itself, if it does.
         what_then: What happens at `until`.
-        next_at: The next thing that happens by itself, such as a reminder.
         open_tasks: What provisioning waits for.
+        ponr_at: When the point of no return was passed.
         ended: Whether the process is over.
     """
 

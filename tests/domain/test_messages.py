@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from datetime import datetime
@@ -34,6 +35,13 @@ def test_every_model_is_frozen(model: type[BaseModel]) -> None:
     value = model.model_construct()
     with pytest.raises(ValidationError, match="frozen"):
         setattr(value, next(iter(model.model_fields)), "another")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_models_description_names_no_field_it_does_not_have(model: type[BaseModel]) -> None:
+    _, _, described = (inspect.getdoc(model) or "").partition("Attributes:\n")
+    for name in re.findall(r"^    (\w+): ", described, re.MULTILINE):
+        assert hasattr(model, name) or name in model.model_fields, name
 
 
 @pytest.mark.parametrize("model", MODELS)
