@@ -77,6 +77,11 @@ class OpenApproval(Message):
     combine: Combine = Combine.ANY
     quorum: int | None = None
 
+    @property
+    def lacks_approvers(self) -> bool:
+        """Whether so few people may decide it that it can never be decided."""
+        return self.roster is not None and len(self.roster) < (self.quorum or 1)
+
 
 class ProcessView(Message):
     """What lists and operators see of a process: what it is, whom it waits for, until when, what then.

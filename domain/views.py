@@ -50,7 +50,7 @@ def waiting_for_approval(stage: OpenApproval) -> str:
     if stage.roster is None:
         return f"the directory, to name who decides stage {stage.stage_title}"
     seats = len(stage.roster)
-    if seats < (stage.quorum or 1):
+    if stage.lacks_approvers:
         return f"an operator: nobody may decide stage {stage.stage_title}"
     people = names(person for person in stage.roster if person.key not in stage.decided)
     if stage.combine is Combine.QUORUM:

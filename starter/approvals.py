@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Code, Refusal
+from domain.statistics import StageFigures
 from domain.transitions import OpenApproval, ProcessView
-from starter.gateway import Gateway, NotRunning
-from storage import processes
+from starter.gateway import Gateway, NotRunning, utc_now
+from storage import processes, statistics
 from storage.processes import InboxEntry, StageEntry
 
 
@@ -26,6 +28,20 @@ class Approvals(Gateway):
         """Every stage that waits for a decision, the nearest deadline first."""
         async with self._reading() as session:
             return await processes.open_approvals(session, organisation)
+
+    async def approval_statistics(
+        self, definition: str | None = None, since: datetime | None = None
+    ) -> tuple[StageFigures, ...]:
+        """Time to decision and what is open, for each stage of each definition.
+
+        Args:
+            definition: Only of this definition: all its versions, or one as `name@version`.
+            since: Only stages that opened then or later.
+        """
+        async with self._reading() as session:
+            return await statistics.approval_statistics(
+                session, self._clock() or utc_now(), definition=definition, since=since
+            )
 
     async def approve(
         self,

@@ -287,7 +287,7 @@ async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[S
         seats.setdefault((row.process, row.stage, row.round), []).append(seat)
     return tuple(
         StageEntry(
-            **row.model_dump(exclude={"seq", "roster", "roster_seq"}),
+            **row.model_dump(exclude={"seq", "ended_at", "roster", "roster_seq"}),
             roster=row.roster,
             seats=tuple(seats.get((row.process, row.stage, row.round), ())),
         )

@@ -65,20 +65,22 @@ class Stages:
         """
         for each in transitions:
             if each.view.approval is not None:
-                self._see(each.seq, each.view.approval, seated if each is transitions[-1] else None)
+                self._see(each, each.view.approval, seated if each is transitions[-1] else None)
         if self._stages:
             self._settle(view)
             await self._reseat(transitions)
 
-    def _see(self, seq: int, seen: OpenApproval, seated: tuple[Approver, ...] | None) -> None:
+    def _see(self, step: Transition, seen: OpenApproval, seated: tuple[Approver, ...] | None) -> None:
         row = self._stages.get((seen.stage, seen.round)) or self._open(seen)
-        if seq > row.seq:
-            row.seq, row.status = seq, seen.status
+        if step.seq > row.seq:
+            row.seq, row.status = step.seq, seen.status
+        if seen.status is not ApprovalStatus.PENDING:
+            row.ended_at = min(step.at, row.ended_at or step.at)
         if seen.deadline is not None:  # an approval that has ended names none any more
             row.deadline = max(seen.deadline, row.deadline or seen.deadline)
         roster = seated if seen.roster is None else seen.roster
-        if roster is not None and seq > (row.roster_seq or 0):
-            row.roster_seq = seq
+        if roster is not None and step.seq > (row.roster_seq or 0):
+            row.roster_seq = step.seq
             if roster != row.roster:
                 row.roster = roster
 
@@ -102,12 +104,14 @@ class Stages:
         """Opens the stage the process waits for and no other; a stage that another followed has passed."""
         current = view.approval
         waits = current is not None and current.status is ApprovalStatus.PENDING and not view.ended
-        latest = max(row.seq for row in self._stages.values())
         for row in self._stages.values():
             is_current = current is not None and (row.stage, row.round) == (current.stage, current.round)
             row.is_open = waits and is_current
-            if row.status is ApprovalStatus.PENDING and row.seq < latest:
-                row.status = ApprovalStatus.APPROVED
+            followers = [each.opened_at for each in self._stages.values() if each.seq > row.seq]
+            if followers:
+                row.ended_at = min(followers)
+                if row.status is ApprovalStatus.PENDING:
+                    row.status = ApprovalStatus.APPROVED
 
     async def _reseat(self, transitions: Iterable[Transition]) -> None:
         """Gives a seat to everybody who is asked and to everybody who voted, and to nobody else."""

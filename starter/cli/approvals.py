@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from domain.decisions import DecisionRecorded
+from domain.statistics import StageFigures
 from starter.cli.output import answer, table
 from starter.cli.session import Actor, Json, Process, Reason, RequestId, call
 from storage.processes import InboxEntry, StageEntry
@@ -32,6 +34,21 @@ def list_approvals(
     else:
         stages = call(lambda countersign: countersign.open_approvals(organisation))
         answer(stages, _stages, as_json=as_json)
+
+
+@app.command()
+def stats(
+    definition: Annotated[str | None, typer.Option(help="Only of this definition, or this version.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Only stages that opened on this day (UTC) or later."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how long each stage takes to decide, and how long what is open has been."""
+    start = since.replace(tzinfo=UTC) if since else None
+    found = call(lambda countersign: countersign.approval_statistics(definition, start))
+    answer(found, _figures, as_json=as_json)
 
 
 @app.command()
@@ -98,6 +115,32 @@ def _stages(stages: tuple[StageEntry, ...]) -> RenderableType:
     return table(
         "", "Process", "Stage", "Asked", "Until (UTC)", rows=rows, empty="Nothing waits for a decision."
     )
+
+
+def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
+    rows = (
+        (
+            each.definition,
+            each.stage,
+            each.decided,
+            *map(_seconds, (each.p50, each.p90, each.p95)),
+            *each.open.model_dump().values(),
+            each.held,
+            each.expired,
+            each.undecided,
+        )
+        for each in found
+    )
+    titles = (
+        *("Definition", "Stage", "Decided", "p50", "p90", "p95"),
+        *("Open <1 d", "1-7 d", "7-30 d", ">30 d", "Held", "Expired", "Undecided"),
+    )
+    return table("", *titles, rows=rows, empty="Nothing was asked to be decided.")
+
+
+def _seconds(time: timedelta | None) -> timedelta | None:
+    """A time as people read it: without fractions of a second."""
+    return None if time is None else timedelta(seconds=round(time.total_seconds()))
 
 
 def _asked(stage: StageEntry) -> str:

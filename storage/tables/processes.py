@@ -71,7 +71,7 @@ class ApprovalRow(Row, table=True):
     """One stage of a process's approval.
 
     `seq` is the transition it is known from, `roster_seq` the one its roster is known from. `is_open` is true
-    while it can be decided, whatever `status` it was last seen in.
+    while it can be decided, whatever `status` it was last seen in. `ended_at` is when the process went on.
     """
 
     __tablename__ = "approval"
@@ -94,6 +94,7 @@ class ApprovalRow(Row, table=True):
     definition: str
     opened_at: datetime = Field(sa_type=UtcDateTime)
     deadline: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     roster: tuple[Approver, ...] | None = Field(default=None, sa_type=document(tuple[Approver, ...]))
     roster_seq: int | None = None
 

@@ -11,7 +11,7 @@ COMMANDS = [
     ["dev"], ["demo"], ["worker"], ["migrate"],
     ["order", "submit"], ["order", "check"], ["order", "deploy"], ["order", "withdraw"], ["order", "cancel"],
     ["order", "check-records"], ["order", "show"], ["order", "list"],
-    ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"],
+    ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"], ["approvals", "stats"],
     ["audit", "show"], ["audit", "export"], ["audit", "verify"],
     ["mails", "list"], ["mails", "show"], ["mails", "resend"],
     ["catalog", "publish"], ["catalog", "list"], ["directory", "load"],

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.audit import Fault, verify
 from storage import audit
 from storage.database import Database, alembic_config
-from storage.tables import metadata
+from storage.tables import ApprovalRow, metadata
 from tests.databases import KINDS
 
 
@@ -118,4 +119,42 @@ async def test_any_number_of_old_entries_is_chained(empty_url: str) -> None:
         chains = await audit.chains(session, limit=1_000)
     assert len(chains) == 450
     assert not any(verify(chain.process, chain.entries, 2) for chain in chains)
+    await database.dispose()
+
+
+OLD_STAGE = """
+    INSERT INTO approval (process, stage, round, seq, status, is_open, stage_title, definition, opened_at)
+    VALUES ('p1', :stage, 1, :seq, :status, false, 'Title', 'two-steps@1', :opened_at)
+"""
+OLD_STEP = """
+    INSERT INTO transition (process, seq, order_id, at, action, from_state, to_state, actor, accepted, data)
+    VALUES ('p1', :seq, 'o1', :at, 'line.moved', :before, :after, 'sam', true, '{}')
+"""
+MORNING, NOON, EVENING = (datetime(2026, 3, 2, hour, 30, tzinfo=UTC) for hour in (8, 12, 20))
+
+
+async def test_stages_from_before_the_statistics_get_their_ends(empty_url: str) -> None:
+    """The first ended when the second opened, that one when the line was confirmed."""
+    stages = [("technical", 3, "APPROVED", MORNING), ("money", 6, "APPROVED", NOON)]
+    steps = [
+        (1, MORNING, "ordered", "awaiting_approval"),
+        (4, EVENING, "awaiting_approval", "confirmed"),
+        (6, EVENING + timedelta(days=1), "confirmed", "provisioning"),
+    ]
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    stored = {"sqlite": lambda at: f"{at:%Y-%m-%d %H:%M:%S.%f}"}.get(engine.dialect.name, lambda at: at)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0002"))
+        for stage, seq, status, opened_at in stages:
+            known = {"stage": stage, "seq": seq, "status": status, "opened_at": stored(opened_at)}
+            await connection.execute(text(OLD_STAGE), known)
+        for seq, at, before, after in steps:
+            known = {"seq": seq, "at": stored(at), "before": before, "after": after}
+            await connection.execute(text(OLD_STEP), known)
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        rows = await session.execute(select(ApprovalRow.stage, ApprovalRow.ended_at))
+        assert dict(tuple(row) for row in rows) == {"technical": NOON, "money": EVENING}
     await database.dispose()

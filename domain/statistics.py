@@ -1,0 +1,100 @@
+"""How long approvals take and what lies open: figures over stages, from facts that are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.base import Message
+from domain.decisions import ApprovalStatus
+
+DAY = timedelta(days=1)
+DECIDED = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.REJECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class StageSeen:
+    """One opening of a stage.
+
+    Attributes:
+        ended_at: When it was decided or ended otherwise; None while it has not.
+        is_open: Whether it can be decided now.
+        voted: Whether anybody's vote counted in it.
+        held: Whether too few people may decide it.
+    """
+
+    status: ApprovalStatus
+    opened_at: datetime
+    ended_at: datetime | None
+    is_open: bool
+    voted: bool
+    held: bool
+
+
+class OpenByAge(Message):
+    """Stages that are open, by the time since they opened; an age on a boundary counts as the greater."""
+
+    under_1_day: int = 0
+    from_1_to_7_days: int = 0
+    from_7_to_30_days: int = 0
+    over_30_days: int = 0
+
+
+class StageFigures(Message):
+    """What became of one stage of one definition.
+
+    Attributes:
+        definition: As `name@version`.
+        decided: Ended as approved or rejected, by at least one vote; the percentiles are theirs.
+        undecided: Passed or denied without a vote: by its deadline, or because nobody may decide it.
+        p50: Time from opening to end that half of them took at most; None if none was decided.
+        held: Of the open ones, those too few people may decide.
+    """
+
+    definition: str
+    stage: str
+    decided: int
+    p50: timedelta | None
+    p90: timedelta | None
+    p95: timedelta | None
+    undecided: int
+    expired: int
+    open: OpenByAge
+    held: int
+
+
+def percentile(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
+    """The shortest time that at least so many per cent of the times do not exceed (nearest rank).
+
+    Args:
+        ordered: Times, the shortest first.
+        percent: From 1 to 100.
+    """
+    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+
+
+def figures(definition: str, stage: str, seen: Iterable[StageSeen], now: datetime) -> StageFigures:
+    """The figures of a stage from all its openings."""
+    openings = list(seen)
+    ended = [each for each in openings if each.status in DECIDED and each.ended_at is not None]
+    times = sorted(each.ended_at - each.opened_at for each in ended if each.voted and each.ended_at)
+    return StageFigures(
+        definition=definition,
+        stage=stage,
+        decided=len(times),
+        p50=percentile(times, 50),
+        p90=percentile(times, 90),
+        p95=percentile(times, 95),
+        undecided=sum(not each.voted for each in ended),
+        expired=sum(each.status is ApprovalStatus.EXPIRED for each in openings),
+        open=_by_age(now - each.opened_at for each in openings if each.is_open),
+        held=sum(each.is_open and each.held for each in openings),
+    )
+
+
+def _by_age(ages: Iterable[timedelta]) -> OpenByAge:
+    counts = [0, 0, 0, 0]
+    for age in ages:
+        counts[sum(age >= bound for bound in (DAY, 7 * DAY, 30 * DAY))] += 1
+    return OpenByAge(**dict(zip(OpenByAge.model_fields, counts, strict=True)))

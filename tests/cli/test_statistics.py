@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from storage import projection
+from storage.database import Database
+from storage.stages import Stages
+from tests.cli.conftest import Run
+from tests.storage.samples import open_approval, seats, step, view
+
+
+async def test_the_figures_are_shown_and_narrowed(run: Run, sqlite_database: Database) -> None:
+    assert (await run("approvals", "stats")).out == "Nothing was asked to be decided.\n"
+    waiting = step(1, view=view(approval=open_approval(roster=seats("ada"))))
+    async with sqlite_database.session() as session:
+        await projection.advance(session, [waiting])
+        await (await Stages.of(session, waiting.process)).update(waiting.view, [waiting], None)
+
+    assert "two-steps@1" in (await run("approvals", "stats")).out
+    (found,) = (await run("approvals", "stats", "--definition", "two-steps", "--json")).json
+    assert (found["stage"], found["decided"], found["p50"]) == ("technical", 0, None)
+    assert sum(found["open"].values()) == 1
+    assert (await run("approvals", "stats", "--definition", "other", "--json")).json == []
+    assert (await run("approvals", "stats", "--since", "2026-03-02", "--json")).json == [found]
+    assert (await run("approvals", "stats", "--since", "2026-03-03", "--json")).json == []
+    assert (await run("approvals", "stats", "--since", "soon", "--json")).code == 2
