@@ -108,7 +108,7 @@ def proves_ownership(watch: WatchRecords, report: Report) -> bool:
 
 
 def _proof(watch: WatchRecords) -> str:
-    """The text that proved ownership, which is as secret as the token in it: requests of old have no other."""
+    """The text that proved ownership, as secret as the token in it: requests of old have no other."""
     return next(each.expected for each in watch.requirements if each.rule is Rule.TXT_TOKEN)
 
 

@@ -20,7 +20,6 @@ from starter.dev.stack import Stack
 from storage.mails import Mail
 from storage.processes import TimelineEntry
 
-
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a demo that was told to end; what it started has ended with it."""
 
