@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain import wire
+from domain.checks import CheckReport
+from domain.dns.verdicts import Report
 from domain.transitions import ProcessKind, ProcessView
 from starter.gateway import Gateway
-from storage import processes
+from storage import processes, reports
 from storage.processes import ProcessEntry, TimelineEntry
 
 
@@ -56,6 +58,15 @@ class Reading(Gateway):
         """
         async with self._reading() as session:
             return await processes.get_view(session, process)
+
+    async def report(self, key: str) -> CheckReport | Report:
+        """What a check of domain and services found, or what was seen in DNS: the evidence of a step.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        async with self._reading() as session:
+            return await reports.report(session, key)
 
     async def orders(
         self, organisation: str | None = None, *, ended: bool | None = None, limit: int = 100

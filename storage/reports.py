@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from domain.checks import CheckReport
 from domain.dns.verdicts import Report
@@ -27,29 +25,6 @@ async def save_check_report(session: AsyncSession, process: str, report: CheckRe
     return key
 
 
-async def check_report(session: AsyncSession, key: str) -> CheckReport:
-    """The report with this id.
-
-    Raises:
-        Refusal: NOT_FOUND.
-    """
-    row = await session.get(CheckReportRow, key)
-    if row is None:
-        raise Refusal(Code.NOT_FOUND, f"report: there is no check report {key}")
-    return row.body
-
-
-async def latest_check_report(session: AsyncSession, process: str) -> CheckReport | None:
-    """The newest report of a process."""
-    row = await session.scalar(
-        select(CheckReportRow)
-        .where(col(CheckReportRow.process) == process)
-        .order_by(col(CheckReportRow.at).desc(), col(CheckReportRow.id))
-        .limit(1)
-    )
-    return row.body if row else None
-
-
 async def save_dns_report(session: AsyncSession, process: str, report: Report) -> str:
     """Keeps what was seen in DNS and returns the id it can be found by."""
     key = uuid4().hex
@@ -59,24 +34,14 @@ async def save_dns_report(session: AsyncSession, process: str, report: Report) -
     return key
 
 
-async def dns_report(session: AsyncSession, key: str) -> Report:
-    """The report with this id.
+async def report(session: AsyncSession, key: str) -> CheckReport | Report:
+    """The report with this id, of whichever kind it is.
 
     Raises:
         Refusal: NOT_FOUND.
     """
-    row = await session.get(DnsReportRow, key)
+    row: CheckReportRow | DnsReportRow | None = await session.get(CheckReportRow, key)
+    row = row or await session.get(DnsReportRow, key)
     if row is None:
-        raise Refusal(Code.NOT_FOUND, f"report: there is no DNS report {key}")
+        raise Refusal(Code.NOT_FOUND, f"report: there is no {key}")
     return row.body
-
-
-async def latest_dns_report(session: AsyncSession, process: str) -> tuple[str, Report] | None:
-    """The newest report of a process, with its id."""
-    row = await session.scalar(
-        select(DnsReportRow)
-        .where(col(DnsReportRow.process) == process)
-        .order_by(col(DnsReportRow.at).desc(), col(DnsReportRow.id))
-        .limit(1)
-    )
-    return (row.id, row.body) if row else None

@@ -121,6 +121,17 @@ def show(order: OrderId, as_json: Json = False) -> None:
     answer(status, _status, as_json=as_json)
 
 
+@app.command("report")
+def show_report(
+    report: Annotated[
+        str, typer.Argument(metavar="ID", help="The id that a check prints and the steps in --json name.")
+    ],
+    as_json: Json = False,  # noqa: ARG001 - evidence is for machines, and for people who look closely
+) -> None:
+    """Print the evidence of a check, of domain and services or of DNS records, as JSON."""
+    answer(call(lambda countersign: countersign.report(report)), lambda _: "", as_json=True)
+
+
 @app.command("list")
 def list_orders(
     organisation: Annotated[str | None, typer.Option(help="Only where it is partner or customer.")] = None,

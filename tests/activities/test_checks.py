@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
@@ -27,6 +28,7 @@ from domain.orders import Line, OrderContext
 from domain.transitions import ServiceChange
 from storage import inventory, reports
 from storage.database import Database
+from storage.tables import CheckReportRow
 from tests.activities.dns.world import CUSTOMER, PROVIDER, World, build, silent, small_zone
 from tests.storage.samples import AT, PARTIES
 
@@ -107,8 +109,7 @@ async def test_an_ordinary_order_is_clean_and_its_report_is_kept(checks: Checks,
     assert report.is_clean
     assert report.at == AT
     async with database.reading() as session:
-        assert await reports.check_report(session, report.id) == report
-        assert await reports.latest_check_report(session, wire.order_id("o1")) == report
+        assert await reports.report(session, report.id) == report
 
 
 async def test_an_order_without_a_domain_asks_no_name_server(checks: Checks, world: World) -> None:
@@ -272,14 +273,14 @@ async def test_a_watch_looks_every_night_and_ends_when_the_findings_change(
             await again(checks, known, attempt=night)
         ).message == "Sign needs certificate; order it as well."
     async with database.reading() as session:
-        assert await reports.latest_check_report(session, wire.order_id("o1")) == first
+        assert (await session.scalars(select(CheckReportRow.id))).all() == [first.id]
 
     await keep_service(database, "certificate", ServiceStatus.PROVISIONED)
     report = await run(checks.watch, known, attempt=31)
     assert report.is_clean
     assert report.at == AT + 30 * EVERY_NIGHT
     async with database.reading() as session:
-        assert await reports.check_report(session, report.id) == report
+        assert await reports.report(session, report.id) == report
 
 
 async def test_a_watch_ends_as_well_when_something_new_blocks(checks: Checks, database: Database) -> None:

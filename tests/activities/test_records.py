@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
@@ -24,6 +25,7 @@ from domain.dns.requirements import Rule
 from domain.dns.verdicts import Overall, Report, Verdict
 from storage import inventory, reports
 from storage.database import Database
+from storage.tables import DnsReportRow
 from tests.activities.dns.world import (
     CUSTOMER,
     OWNERSHIP,
@@ -95,7 +97,9 @@ async def not_yet(number: int, activity: Any, request: WatchRecords) -> Applicat
 
 async def evidence(database: Database, seen: RecordsSeen) -> Report:
     async with database.reading() as session:
-        return await reports.dns_report(session, seen.report)
+        kept = await reports.report(session, seen.report)
+    assert isinstance(kept, Report)
+    return kept
 
 
 async def holder(database: Database) -> str | None:
@@ -125,7 +129,7 @@ async def test_while_nothing_changes_temporal_is_told_when_to_look_again_and_why
     assert error.message == "TXT _countersign-challenge.contoso.test MISSING"
     assert error.next_retry_delay == poll_delay(attempt, closes_after, LINE)
     async with claimed.reading() as session:
-        assert await reports.latest_dns_report(session, LINE) is None
+        assert (await session.scalars(select(DnsReportRow.id))).all() == []
 
 
 async def test_lines_that_wait_together_drift_apart(records: Records) -> None:
@@ -319,4 +323,4 @@ async def test_evidence_and_claim_are_written_together_or_not_at_all(
     with pytest.raises(ConnectionError):
         await at_attempt(1, records.watch, watch())
     async with claimed.reading() as session:
-        assert await reports.latest_dns_report(session, LINE) is None
+        assert (await session.scalars(select(DnsReportRow.id))).all() == []

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 COMMANDS = [
     ["dev"], ["demo"], ["worker"], ["migrate"],
     ["order", "submit"], ["order", "check"], ["order", "deploy"], ["order", "withdraw"], ["order", "cancel"],
-    ["order", "check-records"], ["order", "show"], ["order", "list"],
+    ["order", "check-records"], ["order", "show"], ["order", "list"], ["order", "report"],
     ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"], ["approvals", "stats"],
     ["audit", "show"], ["audit", "export"], ["audit", "verify"],
     ["mails", "list"], ["mails", "show"], ["mails", "resend"],

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from domain.checks import CheckReport
 from domain.errors import REFUSALS, Code
 from starter.dev.samples import ORDERS
+from starter.gateway import utc_now
+from storage import reports
 from tests.cli.conftest import Run
 from tests.starter.office import Office
+from tests.storage.test_reports import SEEN
 
 ARCHIVE = str(ORDERS / "2-two-of-three.yaml")
 SERVICES = str(ORDERS / "1-services-for-a-domain.yaml")
@@ -92,6 +96,17 @@ async def test_a_command_that_every_line_refuses_fails_with_the_first_refusal(
     (line,) = refused.json
     assert line["state"] is None
     assert refused.code == REFUSALS[Code(line["refused"]["code"])].exit_code == 5
+
+
+async def test_the_evidence_of_a_check_is_printed_by_its_id(run: Run, office: Office) -> None:
+    async with office.database.session() as session:
+        found = await reports.save_check_report(session, "order-o1", CheckReport(id="", at=utc_now()))
+        seen = await reports.save_dns_report(session, "order-o1-line-1", SEEN)
+
+    assert (await run("order", "report", found, "--json")).json["findings"] == []
+    assert (await run("order", "report", seen)).json["results"] == SEEN.model_dump(mode="json")["results"]
+    unknown = await run("order", "report", "nothing", "--json")
+    assert unknown.error["code"] == "NOT_FOUND"
 
 
 async def test_reference_and_note_of_the_partner_are_shown_with_the_order(

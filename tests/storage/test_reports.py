@@ -38,27 +38,23 @@ SEEN = Report(
 )
 
 
-async def test_a_check_report_is_found_by_its_id_and_as_the_newest(session: AsyncSession) -> None:
+async def test_a_check_report_is_found_by_its_id(session: AsyncSession) -> None:
     later = CheckReport(id="", at=AT + HOUR)
     first = await reports.save_check_report(session, LINE, BLOCKED)
     second = await reports.save_check_report(session, LINE, later)
-    assert await reports.check_report(session, first) == BLOCKED.model_copy(update={"id": first})
-    assert await reports.latest_check_report(session, LINE) == later.model_copy(update={"id": second})
-    assert await reports.latest_check_report(session, "order-other") is None
+    assert await reports.report(session, first) == BLOCKED.model_copy(update={"id": first})
+    assert await reports.report(session, second) == later.model_copy(update={"id": second})
     verdicts = await session.scalars(select(CheckReportRow.verdict).order_by(CheckReportRow.at))
     assert verdicts.all() == ["blocked", "clean"]
 
 
 async def test_a_dns_report_keeps_whatever_servers_said(session: AsyncSession) -> None:
     key = await reports.save_dns_report(session, LINE, SEEN)
-    assert await reports.dns_report(session, key) == SEEN
-    assert await reports.latest_dns_report(session, LINE) == (key, SEEN)
-    assert await reports.latest_dns_report(session, "order-other") is None
+    assert await reports.report(session, key) == SEEN
     assert await session.scalar(select(DnsReportRow.verdict)) == "pending"
 
 
 async def test_a_report_nobody_kept_is_not_found(session: AsyncSession) -> None:
-    for look in (reports.check_report(session, "nothing"), reports.dns_report(session, "nothing")):
-        with pytest.raises(Refusal) as refusal:
-            await look
-        assert refusal.value.code is Code.NOT_FOUND
+    with pytest.raises(Refusal) as refusal:
+        await reports.report(session, "nothing")
+    assert refusal.value.code is Code.NOT_FOUND
