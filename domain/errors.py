@@ -26,7 +26,6 @@ class Code(StrEnum):
     REASON_REQUIRED = "REASON_REQUIRED"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     DUPLICATE = "DUPLICATE"
-    FINDINGS_OPEN = "FINDINGS_OPEN"
     LINES_STARTED = "LINES_STARTED"
     NOT_DEPLOYABLE = "NOT_DEPLOYABLE"
     POINT_OF_NO_RETURN = "POINT_OF_NO_RETURN"
@@ -61,7 +60,6 @@ REFUSALS: dict[Code, Meaning] = {
     Code.REASON_REQUIRED: Meaning(422, 2, "Give a reason."),
     Code.IDEMPOTENCY_MISMATCH: Meaning(422, 5, "Use a new idempotency key for a different order."),
     Code.DUPLICATE: Meaning(409, 5, "Use the service that exists."),
-    Code.FINDINGS_OPEN: Meaning(409, 5, "Mend the findings and check again."),
     Code.LINES_STARTED: Meaning(409, 5, "Send the command to the order's lines."),
     Code.NOT_DEPLOYABLE: Meaning(409, 5, "Only a confirmed line can be deployed."),
     Code.POINT_OF_NO_RETURN: Meaning(409, 5, "The service is bound to its owner; unsubscribe it instead."),

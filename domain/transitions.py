@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Key, Message, UtcDatetime
-from domain.decisions import ApprovalStatus, Approver, Verdict, Vote
+from domain.decisions import ApprovalStatus, Approver, Vote
 from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
 from domain.mail import MailFacts, Template
@@ -208,14 +208,3 @@ class Announced(Message):
 
     roster: tuple[Approver, ...] | None = None
     authorised: bool = True
-
-
-class RecordedVote(Message):
-    """A vote as the projection knows it, to answer late callers after the process has ended."""
-
-    process: str
-    stage: Key
-    round: int
-    actor: Key
-    verdict: Verdict
-    at: UtcDatetime

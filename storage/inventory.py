@@ -13,7 +13,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.errors import Code, Refusal
 from domain.line import ServiceStatus
 from domain.transitions import ServiceChange
 from storage.statements import dialect, insert, keep_newest
@@ -56,18 +55,6 @@ async def services_of(
         .order_by(col(ServiceRow.id))
     )
     return tuple(_service(row) for row in rows)
-
-
-async def service(session: AsyncSession, key: str) -> Service:
-    """A service by its id.
-
-    Raises:
-        Refusal: NOT_FOUND.
-    """
-    row = await session.get(ServiceRow, key)
-    if row is None:
-        raise Refusal(Code.NOT_FOUND, f"service: there is no {key}")
-    return _service(row)
 
 
 @cache

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
@@ -105,13 +105,6 @@ async def due(session: AsyncSession, now: datetime, limit: int = 100) -> tuple[M
         .limit(limit)
     )
     return tuple(_mail(row) for row in rows)
-
-
-async def next_attempt_at(session: AsyncSession) -> datetime | None:
-    """When the next mail that has to wait will be due; None if none waits."""
-    return await session.scalar(
-        select(func.min(col(MailRow.next_attempt_at))).where(col(MailRow.status) == MailStatus.QUEUED)
-    )
 
 
 async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: datetime) -> Mail | None:
@@ -241,11 +234,8 @@ async def list_mails(
     *,
     process: str | None = None,
     order: str | None = None,
-    organisation: str | None = None,
     recipient: str | None = None,
     status: MailStatus | None = None,
-    group: MailGroup | None = None,
-    before: datetime | None = None,
     limit: int = 100,
 ) -> tuple[Mail, ...]:
     """The archive, newest first, narrowed by whatever is given.
@@ -254,11 +244,8 @@ async def list_mails(
         session: Where to look.
         process: Of this process.
         order: Of this order's processes.
-        organisation: Of processes in which this organisation is partner or customer.
         recipient: To this address.
         status: With this status.
-        group: Of this group.
-        before: Older than this.
         limit: At most so many.
     """
     query = select(MailRow).order_by(col(MailRow.at).desc(), col(MailRow.id)).limit(limit)
@@ -266,18 +253,11 @@ async def list_mails(
         MailRow.process: process,
         MailRow.recipient: recipient,
         MailRow.status: status,
-        MailRow.group: group,
     }
     query = query.where(*(col(column) == value for column, value in wanted.items() if value is not None))
-    if before is not None:
-        query = query.where(col(MailRow.at) < before)
-    if order is not None or organisation is not None:
-        query = query.join(ProcessRow, col(ProcessRow.id) == col(MailRow.process))
     if order is not None:
-        query = query.where(col(ProcessRow.order_id) == order)
-    if organisation is not None:
-        query = query.where(
-            or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
+        query = query.join(ProcessRow, col(ProcessRow.id) == col(MailRow.process)).where(
+            col(ProcessRow.order_id) == order
         )
     return tuple(_mail(row) for row in await session.scalars(query))
 

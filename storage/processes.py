@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.errors import Code, Refusal
-from domain.transitions import ProcessKind, ProcessView, RecordedVote
+from domain.transitions import ProcessKind, ProcessView
 from storage.tables import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
 
 
@@ -132,13 +132,9 @@ async def list_processes(
     session: AsyncSession,
     *,
     kind: ProcessKind | None = None,
-    state: str | None = None,
     order: str | None = None,
     organisation: str | None = None,
-    requested_by: str | None = None,
-    domain: str | None = None,
     ended: bool | None = None,
-    before: datetime | None = None,
     limit: int = 100,
 ) -> tuple[ProcessEntry, ...]:
     """Processes, the last changed first, narrowed by whatever is given.
@@ -146,22 +142,15 @@ async def list_processes(
     Args:
         session: Where to look.
         kind: Of this kind.
-        state: In this state.
         order: Of this order: the order itself and its lines.
         organisation: In which this organisation is partner or customer.
-        requested_by: Asked for by this person.
-        domain: For this domain (its key).
         ended: Only those that have ended, or only those that have not.
-        before: Last changed before this.
         limit: At most so many.
     """
     query = select(ProcessRow).order_by(col(ProcessRow.updated_at).desc(), col(ProcessRow.id)).limit(limit)
     wanted = {
         ProcessRow.kind: kind,
-        ProcessRow.state: state,
         ProcessRow.order_id: order,
-        ProcessRow.requested_by: requested_by,
-        ProcessRow.domain: domain,
         ProcessRow.ended: ended,
     }
     query = query.where(*(col(column) == value for column, value in wanted.items() if value is not None))
@@ -169,8 +158,6 @@ async def list_processes(
         query = query.where(
             or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
         )
-    if before is not None:
-        query = query.where(col(ProcessRow.updated_at) < before)
     return tuple(_process(row) for row in await session.scalars(query))
 
 
@@ -258,18 +245,6 @@ async def open_approvals(
             or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
         )
     return await _stages(session, (await session.scalars(query)).all())
-
-
-async def recorded_vote(
-    session: AsyncSession, process: str, stage: str, round_: int, actor: str
-) -> RecordedVote | None:
-    """The vote somebody cast, to answer them after the process has ended; None if they cast none."""
-    row = await session.get(ApprovalSeatRow, (process, stage, round_, actor))
-    if row is None or row.verdict is None or row.decided_at is None:
-        return None
-    return RecordedVote(
-        process=process, stage=stage, round=round_, actor=actor, verdict=row.verdict, at=row.decided_at
-    )
 
 
 # What stands behind

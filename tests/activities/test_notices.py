@@ -225,12 +225,11 @@ async def test_a_vote_leaves_the_inbox_and_answers_late_callers(inhabited: Datab
     await tell(inhabited, opening(), seat=SEAT)
     assert (await tell(inhabited, voting(2, "ada"), authorise=authorise("ada"))).authorised
     async with inhabited.reading() as session:
-        recorded = await processes.recorded_vote(session, LINE, "technical", 1, "ada")
+        [stage] = await processes.approvals_of(session, LINE)
         (done,) = await processes.inbox(session, "ada")
         (open_,) = await processes.inbox(session, "bob")
-        assert await processes.recorded_vote(session, LINE, "technical", 1, "bob") is None
-    assert recorded is not None
-    assert (recorded.verdict, recorded.at) == (Verdict.APPROVE, AT + HOUR)
+    votes = {seat.person: (seat.verdict, seat.decided_at) for seat in stage.seats}
+    assert votes == {"ada": (Verdict.APPROVE, AT + HOUR), "bob": (None, None)}
     assert (done.pending, done.verdict, open_.pending) == (False, Verdict.APPROVE, True)
 
 
@@ -322,7 +321,8 @@ async def test_a_decision_the_process_counted_replaces_a_refusal_it_never_heard_
     await tell(inhabited, voting(2, "bob"), authorise=authorise("bob"))
     await tell(inhabited, voting(2, "bob"))
     async with inhabited.reading() as session:
-        assert await processes.recorded_vote(session, LINE, "technical", 1, "bob") is not None
+        [stage] = await processes.approvals_of(session, LINE)
+        assert "bob" in {seat.person for seat in stage.seats if seat.verdict}
         assert [entry.accepted for entry in await processes.timeline(session, process=LINE)] == [True, True]
     assert (await tell(inhabited, voting(2, "bob"), authorise=authorise("bob"))).authorised
 

@@ -8,7 +8,6 @@ from itertools import permutations
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.errors import Code, Refusal
 from domain.line import ServiceStatus
 from storage import inventory
 from storage.database import Database
@@ -157,15 +156,9 @@ async def test_a_service_ends_up_the_same_in_whatever_order_its_changes_arrive(
     for index in order:
         change, process, seq, at = changes[index]
         await inventory.record_services(session, [change], process, seq, at)
-    found = await inventory.service(session, "o1-1")
+    [found] = await inventory.services_of(session, "contoso", DOMAIN)
     assert (found.status, found.created_at, found.updated_at) == (
         ServiceStatus.DEPROVISIONING,
         AT,
         AT + 2 * HOUR,
     )
-
-
-async def test_a_service_nobody_knows_is_not_found(session: AsyncSession) -> None:
-    with pytest.raises(Refusal) as refusal:
-        await inventory.service(session, "nothing")
-    assert refusal.value.code is Code.NOT_FOUND

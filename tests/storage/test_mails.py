@@ -115,7 +115,6 @@ async def test_a_failed_attempt_waits_for_its_next_turn(session: AsyncSession) -
     await mails.save_raw(session, mail.id, b"raw")
     await mails.mark_retry(session, mail.id, AT + HOUR, "450 busy")
     assert await mails.due(session, AT + HOUR - timedelta(microseconds=1)) == ()
-    assert await mails.next_attempt_at(session) == AT + HOUR
     (again,) = await mails.due(session, AT + HOUR)
     assert (again.attempts, again.error, again.maybe_duplicate) == (1, "450 busy", False)
     assert (await begin(session, again, after=HOUR)) is not None
@@ -143,7 +142,6 @@ async def test_what_became_of_a_mail_is_final(session: AsyncSession) -> None:
         AT + HOUR,
     )
     assert await mails.due(session, AT + 1000 * HOUR) == ()
-    assert await mails.next_attempt_at(session) is None
 
 
 async def test_a_rejected_and_a_given_up_mail_say_why(session: AsyncSession) -> None:
@@ -197,11 +195,8 @@ async def test_the_archive_is_narrowed_by_what_is_given_newest_first(session: As
     newest, *_ = everything = await mails.list_mails(session)
     assert (newest.seq, len(everything)) == (2, 3)
     assert len(await mails.list_mails(session, recipient=ADA.email)) == 2
-    assert len(await mails.list_mails(session, process=LINE, before=AT + 2 * HOUR)) == 2
-    assert len(await mails.list_mails(session, order="o1", group=MailGroup.ORDERING, limit=1)) == 1
-    assert len(await mails.list_mails(session, organisation="contoso")) == 3
-    assert len(await mails.list_mails(session, organisation="reseller")) == 3
-    assert await mails.list_mails(session, organisation="fabrikam") == ()
+    assert len(await mails.list_mails(session, process=LINE)) == 3
+    assert len(await mails.list_mails(session, order="o1", limit=1)) == 1
     assert await mails.list_mails(session, order="o2") == ()
 
 
