@@ -41,7 +41,8 @@ NOTE = (
 )
 
 CPU_NOTE = (
-    "Until its last mail is out. The relay works in a worker's process, the mail server in the client's."
+    "CPU until the last mail is out. The relay works in a worker's process, the mail server in the client's. "
+    "An order is sent again, with its idempotency key, when it is refused because others keep writing."
 )
 
 Play = Callable[[tuple[str, ...]], Awaitable[None]]
@@ -53,6 +54,7 @@ class Turn:
 
     Attributes:
         cpu: CPU seconds by part.
+        sent_again: Orders that found the database busy the first time.
     """
 
     workers: int
@@ -60,6 +62,7 @@ class Turn:
     seconds: float
     cpu: dict[Part, float]
     mails: int
+    sent_again: int
 
 
 async def measure(folder: Path) -> list[Figures]:
@@ -91,13 +94,14 @@ async def _play_all(site: Site, workers: int) -> list[Turn]:
 
 async def _timed(site: Site, workers: int, load: str, play: Play, keys: tuple[str, ...]) -> Turn:
     """Plays one turn; its mails may take longer than itself, and the next turn waits for them."""
-    mails_before = await site.mails_out()
+    mails_before, sent_again_before = await site.mails_out(), site.sent_again
     cpu_before, began = cpu_seconds(), time.perf_counter()
     await play(keys)
     seconds = time.perf_counter() - began
     mails = await site.mails_out() - mails_before
     cpu = {part: now - cpu_before[part] for part, now in cpu_seconds().items()}
-    return Turn(workers=workers, load=load, seconds=seconds, cpu=cpu, mails=mails)
+    sent_again = site.sent_again - sent_again_before
+    return Turn(workers=workers, load=load, seconds=seconds, cpu=cpu, mails=mails, sent_again=sent_again)
 
 
 async def _play_bare(site: Site, number: int) -> None:
@@ -154,8 +158,9 @@ def _where_the_time_goes(turns: list[Turn]) -> Figures:
         own = _of(turns, workers, load)
         cpu = [sum(turn.cpu[part] for turn in own) * 1000 / TURNS / RUNS for part in Part]
         mails = sum(turn.mails for turn in own) / TURNS / RUNS
-        rows.append((load, str(workers), *(f"{each:.0f}" for each in cpu), f"{mails:.0f}"))
-    columns = ("load", "workers", *(f"{part.value}, ms" for part in Part), "mails")
+        again = f"{sum(turn.sent_again for turn in own)} of {TURNS * RUNS}"
+        rows.append((load, str(workers), *(f"{each:.0f}" for each in cpu), f"{mails:.0f}", again))
+    columns = ("load", "workers", *(f"{part.value}, ms" for part in Part), "mails", "sent again")
     return Figures("CPU and mails of one run", columns, rows, [CPU_NOTE])
 
 
