@@ -14,8 +14,8 @@ from domain.decisions import ApprovalStatus
 from domain.errors import Code, Refusal
 from tests.e2e.site import MANAGERS, Site, archive_for, open_site
 
-PATIENCE_S = 15
-"""How long two votes may take together: each a database's few seconds, on a busy machine."""
+PATIENCE_S = 8
+"""How long two votes may take together: the 3 s a decision waits for the database, and a busy machine."""
 
 
 @pytest.fixture(scope="module")

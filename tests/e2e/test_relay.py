@@ -61,11 +61,11 @@ async def relaying(site: Site) -> int | None:
 
 
 async def test_another_worker_takes_the_relay_over_in_time_and_repeats_no_mail(site: Site) -> None:
-    before = await asyncio.gather(*(site.order_archive(customer) for customer in range(6)))
+    before = await asyncio.gather(*(site.order_archive(customer) for customer in range(3)))
     async with second_worker(site):
         victim = await relaying(site)
         assert victim is not None
-        orders = [asyncio.ensure_future(site.archive(customer)) for customer in range(6, 12)]
+        orders = [asyncio.ensure_future(site.archive(customer)) for customer in range(3, 8)]
         caught = len(site.stack.mail.messages)
 
         async def are_under_way() -> bool:
@@ -128,13 +128,13 @@ async def test_while_the_mail_server_is_away_processes_go_on_as_fast_as_ever_and
     during: list[str] = []
     for turn in range(2):
         first = 40 + 20 * turn
-        up = [await site.order_archive(customer) for customer in range(first, first + 5)]
+        up = [await site.order_archive(customer) for customer in range(first, first + 4)]
         taken["up"] += await timed_votes(site, up)
         await site.all_mails_sent(*up)
         caught = len(site.stack.mail.messages)
 
         await site.stack.mail.stop()
-        down = [await site.order_archive(customer) for customer in range(first + 5, first + 10)]
+        down = [await site.order_archive(customer) for customer in range(first + 4, first + 8)]
         taken["down"] += await timed_votes(site, down)
         for order in down:
             await site.ended(order, OrderState.COMPLETED)
