@@ -37,7 +37,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def second_worker(site: Site) -> AsyncIterator[None]:
-    """Another worker beside the stack's own."""
+    """Another worker beside the stack's own, which may be killed meanwhile."""
     program = Program("the second worker", site.stack.folder / "second-worker.log")
 
     async def works() -> bool:
@@ -51,6 +51,7 @@ async def second_worker(site: Site) -> AsyncIterator[None]:
         yield
     finally:
         await program.stop(30)
+        await site.stack.restart_worker()
 
 
 async def relaying(site: Site) -> int | None:
@@ -88,7 +89,6 @@ async def test_another_worker_takes_the_relay_over_in_time_and_repeats_no_mail(s
         for order in (*before, waiting):
             await site.ended(order)
         await site.nothing_is_lost_or_doubled(*before, waiting, *await asyncio.gather(*orders))
-    await site.stack.restart_worker()
 
 
 # The mail server is away
