@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from time import monotonic, sleep
 
 from alembic import command
 from alembic.config import Config
@@ -16,8 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 DEFAULT_URL = "sqlite+aiosqlite:///.countersign/countersign.db"
-BUSY_TIMEOUT_MS = 1_500
+BUSY_TIMEOUT_S = 1.5
 """How long SQLite waits for another process's write: well within the 3 s a decision waits (SPEC D6)."""
+MIGRATION_PATIENCE_S = 30
+"""How long a process waits for its turn to migrate, in seconds."""
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -30,8 +34,6 @@ _MIGRATION_LOCK = 0x636F756E74657273
 # synchronous=FULL, not NORMAL: claims, submissions and the outbox exist nowhere else, so a commit that was
 # answered must survive a power cut, as Temporal's own does. In WAL mode it costs one fsync a commit.
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
@@ -71,10 +73,18 @@ class Database:
 
     async def migrate(self) -> None:
         """Brings the schema up to date; any number of processes may ask for it at once."""
-        async with self._writer.begin() as connection:
-            if connection.dialect.name == "postgresql":
+        if self.url.get_backend_name() == "postgresql":
+            async with self._writer.begin() as connection:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            await connection.run_sync(_upgrade)
+                await connection.run_sync(_upgrade)
+            return
+        await asyncio.to_thread(_write_ahead, self.url.database or "")
+        patient = _sqlite_engine(self.url, "BEGIN IMMEDIATE", _busy_timeout(MIGRATION_PATIENCE_S))
+        try:
+            async with patient.begin() as connection:
+                await connection.run_sync(_upgrade)
+        finally:
+            await patient.dispose()
 
     async def dispose(self) -> None:
         """Closes all connections."""
@@ -114,6 +124,25 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "head")
 
 
+def _write_ahead(file: str) -> None:
+    """Has an SQLite file write ahead; the file remembers it, so it is for migrating and not for connecting.
+
+    SQLite does not wait for the busy timeout here but refuses at once while another process has the file open
+    for writing.
+    """
+    give_up_at = monotonic() + MIGRATION_PATIENCE_S
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if monotonic() > give_up_at:
+                    raise
+                sleep(0.05)
+            else:
+                return
+
+
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     """One connection that writes and several that only read.
 
@@ -122,22 +151,30 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     a read lock.
     """
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
-    reader = create_async_engine(url, hide_parameters=True)
-    _begin_with(writer, "BEGIN IMMEDIATE", _PRAGMAS)
-    _begin_with(reader, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"))
+    timeout = _busy_timeout(BUSY_TIMEOUT_S)
+    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", timeout, pool_size=1, max_overflow=0)
+    reader = _sqlite_engine(url, "BEGIN", timeout, "PRAGMA query_only = ON")
     return writer, reader
 
 
-def _begin_with(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+def _busy_timeout(seconds: float) -> str:
+    return f"PRAGMA busy_timeout = {seconds * 1000:.0f}"
+
+
+def _sqlite_engine(url: URL, begin: str, *pragmas: str, **pool: int) -> AsyncEngine:
+    """An engine whose connections start with these pragmas and whose transactions begin as told."""
+    engine = create_async_engine(url, hide_parameters=True, **pool)
+
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in pragmas:
+        for pragma in (*_PRAGMAS, *pragmas):
             cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+    return engine

@@ -21,7 +21,7 @@ from domain.provisioning import ProvisionService, ServiceOrder
 from domain.transitions import SYSTEM, Notice, ServiceChange
 from domain.views import summary
 from workflows.check import DomainCheck
-from workflows.names import PATIENT_RETRY
+from workflows.names import PATIENT_RETRY, SILENT_AFTER
 from workflows.process import let_go, refusals
 from workflows.records import LAST_CHECK_PATIENCE, RecordsWatch
 
@@ -205,6 +205,7 @@ class Fulfilment(DomainCheck):
                 Provisioning.provision,
                 ProvisionService(adapter=adapter, order=order),
                 start_to_close_timeout=timedelta(seconds=60),
+                heartbeat_timeout=SILENT_AFTER,
                 retry_policy=PATIENT_RETRY,
                 summary=summary(f"provision {self.offer.title} through {adapter}"),
             )

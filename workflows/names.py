@@ -17,7 +17,7 @@ QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_
 """For the local announcement: a lock or a dropped connection, not an outage."""
 
 SILENT_AFTER = timedelta(seconds=10)
-"""How long an activity that asks name servers may be silent before it counts as dead with its worker."""
+"""How long an activity that asks name servers or backends may be silent before it counts as dead."""
 
 PATIENT_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 """For everything that must happen in the end: never gives up."""

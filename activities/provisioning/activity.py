@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.heartbeat import heartbeating
 from activities.provisioning.adapter import Adapter, AdapterUnavailable
 from domain import wire
 from domain.errors import Code
@@ -44,9 +45,10 @@ class Provisioning:
         adapter = self._adapter(request.adapter)
         order = request.order
         try:
-            answer = await adapter.provision(order)
-            if answer.outcome is Outcome.DONE:
-                answer = confirm(answer, await adapter.status(order))
+            async with heartbeating():
+                answer = await adapter.provision(order)
+                if answer.outcome is Outcome.DONE:
+                    answer = confirm(answer, await adapter.status(order))
         except AdapterUnavailable as error:
             raise ApplicationError(
                 f"Cannot ask for {_what(request)}. {error}", type=Code.UNAVAILABLE

@@ -195,7 +195,7 @@ async def insisting(call: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(0.05)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, within: float = 40) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], what: str, within: float = 80) -> None:
     """Waits for a condition.
 
     Raises:

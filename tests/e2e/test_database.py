@@ -14,8 +14,11 @@ from domain.decisions import ApprovalStatus
 from domain.errors import Code, Refusal
 from tests.e2e.site import MANAGERS, Site, archive_for, open_site
 
-PATIENCE_S = 8
-"""How long two votes may take together: the 3 s a decision waits for the database, and a busy machine."""
+PATIENCE_S = 25
+"""How long two votes may take together: a decision waits 3 s for the database, the rest is a busy machine.
+
+A vote that was held up would wait for as long as the file is locked, and its caller gives up after 60 s.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,9 @@ async def test_what_operators_set_on_the_schedule_outlives_the_start_of_a_worker
     handle = new_cluster.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE)
     await handle.update(every_six_hours)
     await handle.pause(note="audit")
+    async with asyncio.timeout(30):
+        while not (await schedule(new_cluster)).state.paused:
+            await asyncio.sleep(0.05)
     await ensure_engine(new_cluster)
     deployment = await schedule(new_cluster)
     assert deployment.spec.intervals[0].every == timedelta(hours=6)
