@@ -69,7 +69,7 @@ class ApprovalGate(Process):
         self.note("approval.opened", notices=tuple(notices), data=data)
         opening = approval.index
         excluding = () if approval.stage.self_approval else tuple(sorted(approval.affected))
-        seat = SeatRoster(approvers=approval.stage.approvers, parties=self.parties, excluding=excluding)
+        seat = SeatRoster(approvers=approval.stage.asks, parties=self.parties, excluding=excluding)
 
         def seated(announced: Announced) -> None:
             if approval.index == opening and approval.is_pending:
@@ -178,7 +178,7 @@ class ApprovalGate(Process):
                 data={"definition": approval.definition.reference},
             )
         announced = await self.announce(
-            authorise=Authorise(actor=decision.actor, approvers=stage.approvers, parties=self.parties)
+            authorise=Authorise(actor=decision.actor, approvers=stage.asks, parties=self.parties)
         )
         if announced is not None and not announced.authorised:
             self.refresh_details()
