@@ -9,7 +9,8 @@ from temporalio import activity
 from domain import wire
 from domain.decisions import Approver
 from domain.errors import Code
-from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
+from domain.lookups import Authorise
+from domain.transitions import Announced, Announcement, SeatRoster, Transition
 from domain.views import seated
 from storage import audit, directory, inventory, mails, projection
 from storage.database import Database

@@ -1,104 +1,95 @@
-"""The approval of one request: who may decide now, what a decision does, and when time runs out.
+"""The approval of one request: who has a seat, what a decision does, and when time runs out.
 
-This is the one place that answers "who may approve". It knows nothing of Temporal, mail or SQL: the gate
-(`workflows/gate.py`) hands in decisions and the time and carries out what follows (SPEC 4.2, 4.3).
+The course through the stages is in `domain/course.py`; who may decide or act in `domain/admission.py`; what
+actions do in `domain/acting.py`. None of it knows Temporal, mail or SQL: the gate (`workflows/gate.py`) hands
+in decisions and the time and carries out what follows (SPEC 4.2 to 4.5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from domain.decisions import ApprovalStatus, Approver, Decide, DecisionRecorded, Verdict, Vote
-from domain.definitions import ApprovalDefinition, Combine, OnDeadline, OnNobody, Stage
+from domain import acting, admission
+from domain.actions import ActionRecorded, StageCommand
+from domain.course import Course
+from domain.decisions import ApprovalStatus, Approver, Decide, DecisionRecorded, Part, Verdict, Vote
+from domain.definitions import (
+    Approvers,
+    OnDeadline,
+    OnNobody,
+    RequesterIsApprover,
+)
 from domain.errors import Code, Refusal
+from domain.lookups import Authorise, LookedUp
+from domain.opening import Outcome
+from domain.organisations import Parties
 
 
-class Approval:
-    """The state of one approval; every method is a rule.
+class Approval(Course):
+    """The state of one approval; every method is a rule."""
 
-    Args:
-        definition: The snapshot the process started with.
-        requester: Who asked; may not decide unless the stage allows it.
-        beneficiary: Whom it is for, under the same rule.
-    """
+    # Seats
 
-    def __init__(
-        self, definition: ApprovalDefinition, requester: str, beneficiary: str | None = None
-    ) -> None:
-        self.definition = definition
-        self.affected = frozenset(key for key in (requester, beneficiary) if key)
-        self.requester = requester
-        self.status = ApprovalStatus.PENDING
-        self.index = -1
-        self.round = 1
-        self.opened_at: datetime | None = None
-        self.roster: tuple[Approver, ...] | None = None
-        self.votes: list[Vote] = []
-        self._answers: dict[tuple[str, str, int], DecisionRecorded] = {}
-        self.reminded_until: datetime | None = None
-        self.ended_by: str | None = None
-        self.ended_at: datetime | None = None
-        self.ended_reason: str | None = None
+    def seat(self, candidates: Iterable[Approver]) -> None:
+        """Records who may decide the open stage."""
+        self.opening.seat(self.eligible(candidates))
 
-    # Stages
+    def bring_in(self, candidates: Iterable[Approver], part: Part) -> None:
+        """Gives seats to people who are asked besides the stage's approvers, such as the fallback."""
+        level = self.opening.level if part is Part.ESCALATION else 0
+        seats = [each.model_copy(update={"part": part, "level": level}) for each in candidates]
+        self.opening.bring_in(self.eligible(seats))
 
-    @property
-    def stage(self) -> Stage:
-        """The stage that is open, or was last."""
-        return self.definition.stages[max(self.index, 0)]
+    def eligible(self, candidates: Iterable[Approver]) -> tuple[Approver, ...]:
+        """The candidates without requester and beneficiary, unless those may decide, each once."""
+        barred = frozenset() if self.stage.self_approval else self.affected
+        if self.handles_requester is RequesterIsApprover.GRANTED:
+            barred -= {self.requester}
+        return tuple({each.key: each for each in candidates if each.key not in barred}.values())
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether anything can still be decided."""
-        return self.status is ApprovalStatus.PENDING
-
-    @property
-    def deadline(self) -> datetime | None:
-        """When the open stage runs out; None before the first stage opens and after the end."""
-        if self.opened_at is None or not self.is_pending:
-            return None
-        return self.opened_at + self.stage.deadline
-
-    def open_next(self, now: datetime) -> Stage | None:
-        """Opens the next stage, or approves the request if there is none.
-
-        Returns:
-            The stage that opened; its roster still has to be seated. None once the approval has ended.
-        """
-        if not self.is_pending:
-            return None
-        if self.index + 1 == len(self.definition.stages):
-            self.status = ApprovalStatus.APPROVED
-            return None
-        self.index += 1
-        self.opened_at = self.reminded_until = now
-        self.roster = None
-        return self.stage
-
-    def seat(self, candidates: tuple[Approver, ...]) -> None:
-        """Records who may decide the open stage; the requester's own seat only if the stage allows it."""
-        allowed = (
-            candidates if self.stage.self_approval else [a for a in candidates if a.key not in self.affected]
+    def authorisation(self, seat: Approver, parties: Parties) -> Authorise:
+        """What the directory is asked before somebody decides or acts from a seat."""
+        return Authorise(
+            actor=seat.stands_for or seat.key,
+            approvers=self.opening.authority(seat, self.definition.escalation_team),
+            parties=parties,
+            delegate=seat.key if seat.stands_for else None,
         )
-        self.roster = tuple({approver.key: approver for approver in allowed}.values())
 
     @property
-    def lacks_approvers(self) -> bool:
-        """Whether the seated roster can never decide the stage."""
-        return self.roster is not None and len(self.roster) < self._needed()
+    def handles_requester(self) -> RequesterIsApprover:
+        """What becomes of the open stage if it asks the requester."""
+        if self.stage.always_ask:
+            return RequesterIsApprover.FORBIDDEN
+        return self.definition.requester_is_approver
+
+    @property
+    def seats_before_asking(self) -> bool:
+        """Whether votes may be cast by rule, so that nobody should be asked before that is known."""
+        return not self.stage.always_ask and (
+            self.definition.reuse_grants
+            or self.definition.requester_is_approver is not RequesterIsApprover.FORBIDDEN
+        )
+
+    def passes_over(self, candidates: Iterable[Approver]) -> bool:
+        """Whether the stage is skipped because it would ask the requester."""
+        asked = {each.key for each in candidates}
+        return self.handles_requester is RequesterIsApprover.SKIPPED and self.requester in asked
 
     def settle_nobody(self) -> bool:
         """Applies `on_nobody` to a stage that nobody can decide.
 
         Returns:
-            Whether the stage is settled; False means it is held until its deadline.
+            Whether the stage is settled; False means that others are asked, or that it is held.
         """
-        if self.stage.on_nobody is OnNobody.HOLD:
+        if self.stage.on_nobody in {OnNobody.HOLD, OnNobody.FALLBACK}:
             return False
         if self.stage.on_nobody is OnNobody.DENY:
-            self._end(ApprovalStatus.REJECTED, None, f"nobody may decide stage {self.stage.name}")
+            self._deny(None, f"nobody may decide stage {self.stage.name}")
+        else:
+            self.opening.outcome = Outcome.PASSED
         return True
 
     # Decisions
@@ -109,36 +100,19 @@ class Approval:
         return answer if answer is not None and answer.verdict is decision.verdict else None
 
     def check(self, decision: Decide, now: datetime) -> None:
-        """Refuses a decision that may not count.
-
-        Before the roster is seated nobody is turned away for lacking a seat; check again once it is.
-
-        Args:
-            decision: What somebody wants to say.
-            now: The process's time. A receive time before the deadline counts, but none after `now`.
-
-        Raises:
-            Refusal: ALREADY_DECIDED, APPROVAL_EXPIRED, WRONG_STAGE, SELF_APPROVAL, NOT_AN_APPROVER or
-                REASON_REQUIRED.
-        """
-        self._check_open(decision)
-        self._check_stage(decision)
-        self._check_deadline(decision, now)
-        self._check_actor(decision)
-        if (
-            decision.verdict is Verdict.DENY
-            and self.stage.reason_required
-            and not (decision.reason or "").strip()
-        ):
-            raise Refusal(Code.REASON_REQUIRED, f"reason: stage {self.stage.name} wants one for a denial")
+        """Refuses a decision that may not count; raises as `admission.check_decision`."""
+        admission.check_decision(self, decision, now)
 
     def decide(self, decision: Decide, now: datetime) -> DecisionRecorded:
         """Counts a decision that `check` let pass; the last word ends the stage or the approval."""
-        vote = self.vote_for(decision, now)
+        return self.count(self.vote_for(decision, now))
+
+    def count(self, vote: Vote) -> DecisionRecorded:
+        """Counts a vote and answers it."""
         self.votes.append(vote)
-        if self._is_denied():
-            self._end(ApprovalStatus.REJECTED, vote.actor, vote.reason, vote.at)
-        elif self.stage_passed and self.index + 1 == len(self.definition.stages):
+        if self._tally.denied:
+            self._deny(vote.actor, vote.reason, vote.at)
+        elif self.stage_passed and self._following()[0] is None:
             self._end(ApprovalStatus.APPROVED, vote.actor, vote.reason, vote.at)
         answer = DecisionRecorded(
             stage=vote.stage,
@@ -153,6 +127,7 @@ class Approval:
 
     def vote_for(self, decision: Decide, now: datetime) -> Vote:
         """The vote a decision comes to; it counts from when it was received, never from later than `now`."""
+        seat = self.seat_of(decision.actor)
         return Vote(
             stage=decision.stage,
             round=decision.round,
@@ -160,6 +135,7 @@ class Approval:
             verdict=decision.verdict,
             reason=decision.reason,
             at=min(decision.received_at or now, now),
+            stands_for=seat.stands_for if seat else None,
         )
 
     @contextmanager
@@ -171,19 +147,46 @@ class Approval:
         finally:
             self.votes.remove(vote)
 
-    @property
-    def stage_passed(self) -> bool:
-        """Whether the open stage has the approvals it needs."""
-        return (
-            self.roster is not None
-            and not self.lacks_approvers
-            and self._count(Verdict.APPROVE) >= self._needed()
-        )
+    def automatic_votes(self, now: datetime) -> tuple[Vote, ...]:
+        """The votes that the rules cast in the open stage: nobody is asked what is known already.
 
-    @property
-    def stage_is_over(self) -> bool:
-        """Whether the open stage waits for nothing any more."""
-        return self.stage_passed or not self.is_pending
+        The requester's own step where the definition grants it, and grants of this round that count again. A
+        grant from before the request went back is not taken over: whoever sent it back wants an answer.
+        """
+        if self.stage.always_ask:
+            return ()
+        granted = {
+            vote.actor: vote.stage
+            for vote in self.votes
+            if vote.round == self.round and vote.stage != self.stage.name and vote.verdict is Verdict.APPROVE
+        }
+        votes = []
+        for seat in self.waiting_for:
+            reused = granted.get(seat.key) if self.definition.reuse_grants else None
+            own = seat.key == self.requester and self.handles_requester is RequesterIsApprover.GRANTED
+            if reused is not None or own:
+                votes.append(
+                    Vote(
+                        stage=self.stage.name,
+                        round=self.round,
+                        actor=seat.key,
+                        verdict=Verdict.APPROVE,
+                        reason=None,
+                        at=now,
+                        automatic=True,
+                        reused_from=reused,
+                    )
+                )
+        return tuple(votes)
+
+    def settle_condition(self, *, fulfilled: bool, message: str | None = None) -> None:
+        """Ends a stage that waited for an outside system."""
+        if fulfilled:
+            self.opening.outcome = Outcome.PASSED
+            if self._following()[0] is None:
+                self._end(ApprovalStatus.APPROVED, None, message)
+        else:
+            self._deny(None, message or f"the condition of stage {self.stage.name} failed")
 
     def withdraw(self, actor: str, reason: str | None = None) -> None:
         """Ends a pending approval because its request was taken back (A4).
@@ -195,145 +198,86 @@ class Approval:
             raise Refusal(Code.NOT_PENDING, f"the approval is {self.status} and can no longer be withdrawn")
         self._end(ApprovalStatus.WITHDRAWN, actor, reason)
 
+    # Actions
+
+    def check_action(self, command: StageCommand, now: datetime) -> None:
+        """Refuses an action that is not allowed now; raises as `acting.check_action`."""
+        acting.check_action(self, command, now)
+
+    def act(self, command: StageCommand, now: datetime, found: LookedUp) -> ActionRecorded:
+        """Carries out an action; raises as `acting.apply_action`."""
+        return acting.apply_action(self, command, now, found)
+
+    def take_back(self, actor: str) -> Vote:
+        """Takes somebody's vote in the open stage back, as if it had never been cast."""
+        vote = self.vote_of(actor)
+        assert vote is not None
+        self.votes.remove(vote)
+        self._answers.pop((vote.actor, vote.stage, vote.round), None)
+        return vote
+
     # Time
 
     def next_due(self) -> datetime | None:
         """The next instant at which `remind` or `pass_deadline` has something to do."""
-        deadline = self.deadline
-        if deadline is None:
-            return None
-        return min([deadline, *self._reminders_after(self.reminded_until)])
+        return self._opening.next_due() if self._opening and self.is_pending else None
 
     def remind(self, now: datetime) -> tuple[Approver, ...]:
         """Who is to be reminded now: nobody, or everybody who has not decided, once (SPEC 4.5).
 
-        Several reminders that fell due during an outage collapse into one.
+        During an inquiry that is whoever was asked: nobody else can do anything.
         """
-        due = [at for at in self._reminders_after(self.reminded_until) if at <= now]
-        if not due or not self.is_pending:
+        if self._opening is None or not self.is_pending or not self._opening.reminder_is_due(now):
             return ()
-        self.reminded_until = now
-        return self.waiting_for
+        asked = {inquiry.asked.key: inquiry.asked for inquiry in self.open_inquiries}
+        return tuple(asked.values()) or self.waiting_for
 
-    def pass_deadline(self, now: datetime) -> bool:
-        """Applies `on_deadline` if the open stage's deadline has passed.
+    def pass_deadline(self, now: datetime) -> OnDeadline | None:
+        """Applies what the open stage's deadline leads to, if it has passed.
 
         Returns:
-            Whether it had; the stage then counts as passed only with `on_deadline: approve`.
+            What it led to; after `escalate` the stage is still open and `next_asked` is to be seated. None if
+            the deadline has not come.
         """
-        deadline = self.deadline
-        if deadline is None or now < deadline:
-            return False
-        outcome = self.stage.on_deadline
+        if self.deadline is None or now < self.deadline:
+            return None
+        outcome = self._on_deadline
+        reason = f"stage {self.stage.name} was not decided in time"
         if outcome is OnDeadline.EXPIRE:
-            self._end(ApprovalStatus.EXPIRED, None, f"stage {self.stage.name} was not decided in time")
+            self._end(ApprovalStatus.EXPIRED, None, reason)
         elif outcome is OnDeadline.DENY:
-            self._end(ApprovalStatus.REJECTED, None, f"stage {self.stage.name} was not decided in time")
-        return True
+            self._deny(None, reason)
+        elif outcome is OnDeadline.APPROVE:
+            self.opening.outcome = Outcome.PASSED
+        return outcome
 
     @property
-    def waiting_for(self) -> tuple[Approver, ...]:
-        """The roster's members who have not decided the open stage."""
-        if not self.is_pending:
-            return ()
-        return tuple(approver for approver in self.roster or () if approver.key not in self.decided)
+    def after_deadline(self) -> OnDeadline:
+        """What the open stage's deadline leads to."""
+        return self._on_deadline
 
     @property
-    def decided(self) -> tuple[str, ...]:
-        """Who has decided the open stage, or the last one, in the order of their votes."""
-        return tuple(vote.actor for vote in self._stage_votes())
-
-    # The rules behind
-
-    def _check_open(self, decision: Decide) -> None:
-        if self.is_pending:
-            return
-        if self.status is ApprovalStatus.EXPIRED:
-            raise Refusal(
-                Code.APPROVAL_EXPIRED,
-                f"stage {self.stage.name} expired; this {decision.verdict} came too late",
-            )
-        by = f" by {self.ended_by}" if self.ended_by else ""
-        when = f" since {self.ended_at:%Y-%m-%d %H:%M:%S} UTC" if self.ended_at else ""
-        raise Refusal(
-            Code.ALREADY_DECIDED,
-            f"the approval is {self.status}{by}{when}; this {decision.verdict} changes nothing",
-        )
-
-    def _check_stage(self, decision: Decide) -> None:
-        if decision.round == self.round and decision.stage in self._passed:
-            votes = [vote for vote in self.votes if vote.stage == decision.stage]
-            by = f", last by {votes[-1].actor} at {votes[-1].at:%Y-%m-%d %H:%M:%S} UTC" if votes else ""
-            raise Refusal(
-                Code.ALREADY_DECIDED,
-                f"stage {decision.stage} is decided{by}; this {decision.verdict} changes nothing",
-            )
-        if decision.round != self.round or decision.stage != self.stage.name:
-            asked, opened = (
-                f"{decision.stage} round {decision.round}",
-                f"{self.stage.name} round {self.round}",
-            )
-            raise Refusal(Code.WRONG_STAGE, f"stage: {asked} is not open; open is {opened}")
-
-    def _check_deadline(self, decision: Decide, now: datetime) -> None:
-        deadline = self.deadline
-        if deadline is not None and min(decision.received_at or now, now) >= deadline:
-            raise Refusal(
-                Code.APPROVAL_EXPIRED,
-                f"stage {self.stage.name} could be decided until {deadline:%Y-%m-%d %H:%M:%S} UTC",
-            )
-
-    def _check_actor(self, decision: Decide) -> None:
-        if decision.actor in self.affected and not self.stage.self_approval:
-            raise Refusal(
-                Code.SELF_APPROVAL, f"actor: {decision.actor} may not decide a request of their own"
-            )
-        vote = self._vote_of(decision.actor, decision.stage, decision.round)
-        if vote is not None:
-            raise Refusal(
-                Code.ALREADY_DECIDED,
-                f"actor: {vote.actor} decided {vote.verdict} at {vote.at:%Y-%m-%d %H:%M:%S} UTC"
-                " and counts once per stage",
-            )
-        if self.roster is not None and decision.actor not in {approver.key for approver in self.roster}:
-            raise Refusal(
-                Code.NOT_AN_APPROVER, f"actor: {decision.actor} is not asked in stage {self.stage.name}"
-            )
+    def _on_deadline(self) -> OnDeadline:
+        opening = self.opening
+        escalates = self.stage.on_deadline is OnDeadline.ESCALATE or opening.level > 0
+        if escalates and opening.next_level is not None:
+            return OnDeadline.ESCALATE
+        return self.stage.after_escalation if escalates else self.stage.on_deadline
 
     @property
-    def _passed(self) -> frozenset[str]:
-        """The stages that need no decision any more, the open one included as soon as it has its votes."""
-        count = max(self.index, 0) + self.stage_passed
-        return frozenset(stage.name for stage in self.definition.stages[:count])
+    def next_asked(self) -> Approvers | None:
+        """Whom an escalation asks next: the next level, else the team, once; None if nobody is left."""
+        level = self.opening.next_level
+        if level is not None:
+            return level.approvers
+        of_team = any(seat.part is Part.ESCALATION and not seat.level for seat in self.roster or ())
+        return None if of_team else self.definition.escalation_team
 
-    def _needed(self) -> int:
-        if self.stage.combine is Combine.QUORUM:
-            return self.stage.quorum or 1
-        return max(1, len(self.roster or ())) if self.stage.combine is Combine.ALL else 1
-
-    def _is_denied(self) -> bool:
-        if self._count(Verdict.DENY) >= self.stage.denials:
-            return True
-        # A stage held for want of approvers was out of reach from the start; no vote of theirs makes it so.
-        within_reach = self._count(Verdict.APPROVE) + len(self.waiting_for) >= self._needed()
-        return not within_reach and not self.lacks_approvers
-
-    def _count(self, verdict: Verdict) -> int:
-        return sum(vote.verdict is verdict for vote in self._stage_votes())
-
-    def _stage_votes(self) -> list[Vote]:
-        return [vote for vote in self.votes if (vote.stage, vote.round) == (self.stage.name, self.round)]
-
-    def _vote_of(self, actor: str, stage: str, round_: int) -> Vote | None:
-        return next((v for v in self.votes if (v.actor, v.stage, v.round) == (actor, stage, round_)), None)
-
-    def _reminders_after(self, after: datetime | None) -> list[datetime]:
-        if self.opened_at is None or after is None:
-            return []
-        times = [self.opened_at + each for each in sorted(self.stage.reminders)]
-        return [at for at in times if at > after]
-
-    def _end(
-        self, status: ApprovalStatus, by: str | None, reason: str | None, ended_at: datetime | None = None
-    ) -> None:
-        self.status, self.ended_by, self.ended_reason, self.ended_at = status, by, reason, ended_at
+    def escalate(self, now: datetime, people: Iterable[Approver]) -> None:
+        """Asks the next level, or the team where there is none."""
+        if self.opening.next_level is not None:
+            self.opening.escalate(now, frozenset(self.decided))
+            self.bring_in(people, Part.ESCALATION)
+        else:
+            seats = [each.model_copy(update={"part": Part.ESCALATION, "level": 0}) for each in people]
+            self.opening.bring_in(self.eligible(seats))

@@ -56,15 +56,48 @@ class Withdraw(Command):
     reason: Text | None = None
 
 
+class Part(StrEnum):
+    """How a seat counts.
+
+    An approver's vote is one of those the stage combines. An additional approver has to approve besides. One
+    vote of a fallback approver or of somebody whom the stage was escalated to decides the stage alone.
+    """
+
+    APPROVER = "approver"
+    ADDITIONAL = "additional"
+    FALLBACK = "fallback"
+    ESCALATION = "escalation"
+
+    @property
+    def decides_alone(self) -> bool:
+        """Whether one vote from such a seat settles the stage."""
+        return self in {Part.FALLBACK, Part.ESCALATION}
+
+
 class Approver(Message):
-    """A seat in a stage's roster, recorded when the stage opens."""
+    """A seat in a stage's roster, recorded when the stage opens or somebody is brought in.
+
+    Attributes:
+        level: Of `escalation`: the level that asked, from 1; 0 is the definition's escalation team.
+        stands_for: Who delegated this seat, with their name; None if it is the person's own.
+    """
 
     key: Key
     name: Name
+    part: Part = Part.APPROVER
+    level: int = 0
+    stands_for: Key | None = None
+    stands_for_name: Name | None = None
 
 
 class Vote(Message):
-    """A decision that counts."""
+    """A decision that counts.
+
+    Attributes:
+        stands_for: Whose seat it was cast from, if that was delegated.
+        automatic: Whether the rules cast it: the requester's own step, or an earlier grant that counts again.
+        reused_from: The stage of that earlier grant.
+    """
 
     stage: Key
     round: int
@@ -72,6 +105,9 @@ class Vote(Message):
     verdict: Verdict
     reason: str | None
     at: UtcDatetime
+    stands_for: Key | None = None
+    automatic: bool = False
+    reused_from: Key | None = None
 
 
 class DecisionRecorded(Message):

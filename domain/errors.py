@@ -24,6 +24,8 @@ class Code(StrEnum):
     ALREADY_DECIDED = "ALREADY_DECIDED"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     REASON_REQUIRED = "REASON_REQUIRED"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    ON_HOLD = "ON_HOLD"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     DUPLICATE = "DUPLICATE"
     LINES_STARTED = "LINES_STARTED"
@@ -58,6 +60,8 @@ REFUSALS: dict[Code, Meaning] = {
     Code.ALREADY_DECIDED: Meaning(409, 5, "The decision stands; nothing was changed."),
     Code.APPROVAL_EXPIRED: Meaning(410, 5, "Order again if it is still wanted."),
     Code.REASON_REQUIRED: Meaning(422, 2, "Give a reason."),
+    Code.NOT_ALLOWED: Meaning(409, 5, "The definition, or what happened before, does not allow this action."),
+    Code.ON_HOLD: Meaning(409, 5, "Wait for the answer, or have the question taken back."),
     Code.IDEMPOTENCY_MISMATCH: Meaning(422, 5, "Use a new idempotency key for a different order."),
     Code.DUPLICATE: Meaning(409, 5, "Use the service that exists."),
     Code.LINES_STARTED: Meaning(409, 5, "Send the command to the order's lines."),

@@ -15,6 +15,7 @@ from domain.base import Key, Message, UtcDatetime
 from domain.decisions import ApprovalStatus, Approver, Vote
 from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
+from domain.lookups import Authorise
 from domain.mail import MailFacts, Template
 from domain.organisations import Parties, Permission
 
@@ -175,14 +176,6 @@ class SeatRoster(Message):
     approvers: Approvers
     parties: Parties
     excluding: tuple[Key, ...] = ()
-
-
-class Authorise(Message):
-    """Asks whether an actor still may decide a stage (SPEC 4.3: at the moment of decision)."""
-
-    actor: Key
-    approvers: Approvers
-    parties: Parties
 
 
 class Announcement(Message):

@@ -24,9 +24,10 @@ from domain.decisions import (
     read_decision,
 )
 from domain.errors import Code, Refusal
+from domain.lookups import Authorise
 from domain.mail import MailFacts, Template
 from domain.organisations import Parties, Permission
-from domain.transitions import Announced, Audience, Authorise, Notice, SeatRoster
+from domain.transitions import Announced, Audience, Notice, SeatRoster
 from workflows.process import Process, refusals
 
 

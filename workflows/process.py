@@ -19,12 +19,12 @@ from temporalio.exceptions import (
 from domain import wire
 from domain.decisions import Vote
 from domain.errors import Refusal
+from domain.lookups import Authorise
 from domain.mail import MailFacts
 from domain.transitions import (
     SYSTEM,
     Announced,
     Announcement,
-    Authorise,
     Notice,
     ProcessView,
     SeatRoster,

@@ -15,9 +15,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.notices import Notices
 from domain.decisions import ApprovalStatus, Verdict
 from domain.line import ServiceStatus
+from domain.lookups import Authorise
 from domain.mail import Template, Why
 from domain.organisations import Directory, Permission
-from domain.transitions import Announced, Announcement, Authorise, SeatRoster, Transition
+from domain.transitions import Announced, Announcement, SeatRoster, Transition
 from storage import directory, inventory, mails, processes
 from storage.database import Database
 from storage.tables import metadata
