@@ -37,6 +37,11 @@ class Template(StrEnum):
     `order_reminder` goes out for an order that still has findings after 14 days, `decision_refused` when
     an `approve` or `deny` signal, whose sender is not there to be answered, was refused (SPEC D5), and
     `open_tasks` lists the DNS records to set together with what was found.
+
+    Of the actions of SPEC 4.4, `approval_delegated` goes to the delegate, `approval_handed_back` to whoever
+    had delegated, `approver_added` to the approver who was added, `approval_escalated` to those who are now
+    asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
+    `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
     """
 
     ORDER_RECEIVED = "order_received"
@@ -45,6 +50,14 @@ class Template(StrEnum):
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_REMINDER = "approval_reminder"
     APPROVAL_HELD = "approval_held"
+    APPROVAL_DELEGATED = "approval_delegated"
+    APPROVAL_HANDED_BACK = "approval_handed_back"
+    APPROVER_ADDED = "approver_added"
+    APPROVAL_ESCALATED = "approval_escalated"
+    APPROVAL_ASKED = "approval_asked"
+    APPROVAL_ANSWERED = "approval_answered"
+    APPROVAL_REROUTED = "approval_rerouted"
+    APPROVAL_RESTARTED = "approval_restarted"
     APPROVAL_GRANTED = "approval_granted"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"
@@ -62,12 +75,14 @@ class Template(StrEnum):
 class Why(StrEnum):
     """Why this reader gets the mail; said in its last paragraph.
 
+    `involved` has no seat in the open stage but takes part in the approval: was asked, or decided before.
     `notify` is whoever is notified for the organisation, `workflow_mails` the address that only reads
     along (SPEC 6.4).
     """
 
     APPROVER = "approver"
     REQUESTER = "requester"
+    INVOLVED = "involved"
     NOTIFY = "notify"
     WORKFLOW_MAILS = "workflow_mails"
 
@@ -86,7 +101,13 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.ORDER_REMINDER: frozenset({Why.REQUESTER}),
     Template.APPROVAL_REQUESTED: frozenset({Why.APPROVER}),
     Template.APPROVAL_REMINDER: frozenset({Why.APPROVER}),
-    Template.DECISION_REFUSED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_DELEGATED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_HANDED_BACK: frozenset({Why.APPROVER}),
+    Template.APPROVER_ADDED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_ESCALATED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_ASKED: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
+    Template.APPROVAL_ANSWERED: frozenset({Why.APPROVER}),
+    Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
     Template.OPEN_TASKS: _OWNERS,
     Template.CLOSURE_WARNING: _OWNERS,
     Template.LINE_CLOSED: _OWNERS,
@@ -132,12 +153,16 @@ class MailFacts(Message):
         organisation: Name of the organisation that ordered.
         offer: The offer's title.
         domain: A-label; `domain_display` is the same name as people write it.
-        decided_by: Who decided, or whose decision was refused.
+        decided_by: Who decided, whose decision was refused, or who did what the mail is about: delegated,
+            handed back, added, escalated, asked, answered, rerouted, or published the new definition.
         stage: Title of the approval stage.
+        target: Title of the stage at which a rerouted approval goes on.
+        question: What an inquiry asks.
+        answer: What was answered to it.
         deadline: When the waiting ends by itself.
         closes_at: When the order line closes unless provisioning is complete.
         waiting_for: Names of those whose turn it is.
-        what_then: What happens at the deadline: `expire`, `approve`, `deny` or `close`.
+        what_then: What happens at the deadline: `expire`, `approve`, `deny`, `escalate` or `close`.
         details: Further lines to be shown as they are.
         url: A page to look at; opening it never does anything (SPEC 11).
         command: A `countersign …` command line.
@@ -154,6 +179,9 @@ class MailFacts(Message):
     reason: str | None = None
     decided_by: str | None = None
     stage: str | None = None
+    target: str | None = None
+    question: str | None = None
+    answer: str | None = None
     deadline: UtcDatetime | None = None
     closes_at: UtcDatetime | None = None
     waiting_for: str | None = None

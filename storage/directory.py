@@ -207,8 +207,28 @@ async def approvers(session: AsyncSession, approvers: Approvers, parties: Partie
     return tuple(Approver(key=key, name=name) for key, name in rows)
 
 
+async def active_person(session: AsyncSession, key: str) -> Approver | None:
+    """Somebody who could be asked; None if there is nobody of that key, or no longer."""
+    found = (
+        await session.execute(
+            select(col(PersonRow.key), col(PersonRow.name)).where(
+                col(PersonRow.key) == key, col(PersonRow.active)
+            )
+        )
+    ).one_or_none()
+    return Approver(key=found.key, name=found.name) if found else None
+
+
+async def may_approve(session: AsyncSession, person: str, parties: Parties) -> bool:
+    """Whether somebody may approve for any of the parties, as people do who are asked by name."""
+    return bool(await approvers(session, Approvers(people=(person,)), parties))
+
+
 async def recipients(
-    session: AsyncSession, audience: Audience, roster: Iterable[Approver] = ()
+    session: AsyncSession,
+    audience: Audience,
+    roster: Iterable[Approver] = (),
+    requester: str | None = None,
 ) -> tuple[Recipient, ...]:
     """The people of an audience who can be mailed, each once, ordered by key.
 
@@ -216,6 +236,7 @@ async def recipients(
         session: Where to look.
         audience: Who is meant.
         roster: The seats of the open stage. Who has one is mailed as approver, however reached.
+        requester: Whose request it is, if known; other people named without a seat are only involved.
     """
     seated = {seat.key for seat in roster}
     named = {*audience.people, *(seated if audience.roster else ())}
@@ -237,7 +258,7 @@ async def recipients(
         if row.key in seated:
             why = Why.APPROVER
         elif row.key in named:
-            why = Why.REQUESTER
+            why = Why.REQUESTER if requester in {None, row.key} else Why.INVOLVED
         else:
             why = Why.NOTIFY if role in notified else Why.WORKFLOW_MAILS
         if row.key not in reached or why is Why.NOTIFY:

@@ -34,8 +34,10 @@ _ROWS = (
     "requested_by",
     "decided_by",
     "stage",
+    "target",
     "waiting_for",
 )
+_QUOTES = ("question", "answer", "reason")
 _RECORD_PARTS = ("owner", "relative_owner", "value", "found", "hint")
 
 
@@ -76,7 +78,7 @@ def _context(
     template: Template, language: Language, facts: MailFacts, why: Why, action_links: bool
 ) -> dict[str, Any]:
     said = {name: _cleaned(value) for name, value in facts.model_dump(mode="python").items()}
-    said["reason"] = clean_lines(facts.reason) if facts.reason else None
+    quotes = {name: clean_lines(words) for name in _QUOTES if (words := getattr(facts, name))}
     said["name"] = said["domain_display"] or said["domain"]
     said["a_label"] = said["domain"] if said["name"] != said["domain"] else None
     asked = ASKED.get(template)
@@ -86,11 +88,13 @@ def _context(
         said["command"] = None
     return said | {
         "template": f"{language}/{template}.txt",
+        "kind": template,
         "language": language,
         "group": RELEVANT_GROUP[template],
         "why": why,
         "asked": asked is not None and why in asked,
         "rows": [(row, said[row]) for row in _ROWS if said[row]],
+        "quotes": quotes,
         "record_parts": _RECORD_PARTS,
     }
 

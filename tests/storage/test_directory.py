@@ -193,6 +193,15 @@ async def test_a_person_is_mailed_once_and_as_approver_if_seated(session: AsyncS
     assert told == {"ada": Why.APPROVER, "bob": Why.REQUESTER}
 
 
+async def test_whoever_is_named_without_a_seat_is_involved_unless_it_is_their_request(
+    session: AsyncSession,
+) -> None:
+    audience = Audience(people=("ada", "bob", "carl"))
+    found = await directory.recipients(session, audience, seats("ada"), requester="bob")
+    why = {recipient.key: recipient.why for recipient in found}
+    assert why == {"ada": Why.APPROVER, "bob": Why.REQUESTER, "carl": Why.INVOLVED}
+
+
 async def test_the_roster_is_mailed_only_if_the_audience_says_so(session: AsyncSession) -> None:
     assert await reached(session, "ada", "bob") == {}
     assert await reached(session, "ada", "bob", roster=True) == {"ada": Why.APPROVER, "bob": Why.APPROVER}

@@ -57,13 +57,16 @@ class _Reader(HTMLParser):
 def values_of(facts: MailFacts) -> list[str]:
     """What has to be readable in every mail that carries these facts."""
     plain = [facts.order, str(facts.line), facts.process, facts.organisation, facts.offer, facts.domain]
-    plain += [facts.domain_display, facts.requested_by, facts.decided_by, facts.stage, facts.waiting_for]
+    plain += [facts.domain_display, facts.requested_by, facts.decided_by, facts.stage, facts.target]
+    plain += [facts.waiting_for]
     for record in facts.records:
         plain += [record.owner, record.relative_owner, record.rrtype, record.value, record.purpose]
         plain += [record.found, record.hint]
     for finding in facts.findings:
         plain += [finding.code, finding.field, finding.message]
-    return [value for value in [*plain, *facts.details, *(facts.reason or "").split("\n")] if value]
+    for quote in (facts.question, facts.answer, facts.reason):
+        plain += (quote or "").split("\n")
+    return [value for value in [*plain, *facts.details] if value]
 
 
 def flat(text: str) -> str:
@@ -177,12 +180,93 @@ def test_what_provisioning_waits_for_is_wanted_until_the_line_closes(
         ("expire", "verfällt die Anfrage", "the request expires"),
         ("approve", "gilt die Anfrage als genehmigt", "counts as approved"),
         ("deny", "gilt die Anfrage als abgelehnt", "counts as denied"),
+        ("escalate", "wird die Entscheidung an andere eskaliert", "is escalated to others"),
     ],
 )
 def test_an_approval_says_what_happens_if_nobody_decides(code: str, german: str, english: str) -> None:
     facts = MailFacts(what_then=code)
     for language, sentence in ((Language.DE, german), (Language.EN, english)):
         mail = render(Template.APPROVAL_REMINDER, language, facts, Why.APPROVER, action_links=True)
+        assert sentence in flat(mail.text)
+
+
+@pytest.mark.parametrize(
+    ("template", "why", "german", "english"),
+    [
+        (
+            Template.APPROVAL_DELEGATED,
+            Why.APPROVER,
+            "sollen Sie anstelle von Dora entscheiden",
+            "Your decision on order 4711 is wanted instead of Dora.",
+        ),
+        (
+            Template.APPROVAL_HANDED_BACK,
+            Why.APPROVER,
+            "Dora hat die Entscheidung über die Bestellung 4711 zurückgegeben; sie liegt wieder bei Ihnen.",
+            "Dora has handed the decision on order 4711 back; it is yours again.",
+        ),
+        (
+            Template.APPROVER_ADDED,
+            Why.APPROVER,
+            "Zusätzlich zu den bisher Gefragten ist Ihre Genehmigung",
+            "is wanted in addition to that of the approvers asked so far; Dora has added you.",
+        ),
+        (
+            Template.APPROVAL_ESCALATED,
+            Why.APPROVER,
+            "wurde von Dora eskaliert. Es entscheidet eine der nun gefragten Personen.",
+            "has been escalated by Dora. One of those who are asked now decides.",
+        ),
+        (
+            Template.APPROVAL_ASKED,
+            Why.INVOLVED,
+            "Dora hat eine Frage",
+            "Please answer the question; nobody decides until then.",
+        ),
+        (
+            Template.APPROVAL_ANSWERED,
+            Why.APPROVER,
+            "Dora hat Ihre Frage zur Bestellung 4711 beantwortet.",
+            "Dora has answered your question about order 4711.",
+        ),
+        (
+            Template.APPROVAL_REROUTED,
+            Why.INVOLVED,
+            "Sie geht bei der Stufe Technik weiter. Bei der Stufe Finanzen ist Ihre Entscheidung nicht",
+            "It goes on at stage Technik. At stage Finanzen your decision is not needed any more.",
+        ),
+        (
+            Template.APPROVAL_REROUTED,
+            Why.REQUESTER,
+            "Sie geht bei der Stufe Technik weiter. Sie müssen nichts tun.",
+            "It goes on at stage Technik. You do not need to do anything.",
+        ),
+        (
+            Template.APPROVAL_RESTARTED,
+            Why.INVOLVED,
+            "Die bisherigen Entscheidungen sind hinfällig; sie stehen unten.",
+            "The decisions made so far are void; they are listed below.",
+        ),
+    ],
+)
+def test_each_action_says_who_did_what_and_what_the_reader_does_now(
+    template: Template, why: Why, german: str, english: str
+) -> None:
+    facts = MailFacts(
+        order="4711", decided_by="Dora", stage="Finanzen", target="Technik", details=("Anna: approve",)
+    )
+    for language, sentence in ((Language.DE, german), (Language.EN, english)):
+        mail = render(template, language, facts, why, action_links=True)
+        assert sentence in flat(mail.text)
+        assert sentence in _Reader(mail.html).text
+
+
+def test_what_was_escalated_by_nobody_was_escalated_by_time() -> None:
+    for language, sentence in (
+        (Language.DE, "eskaliert, weil nicht rechtzeitig entschieden wurde"),
+        (Language.EN, "escalated because nobody decided in time"),
+    ):
+        mail = render(Template.APPROVAL_ESCALATED, language, MailFacts(), Why.APPROVER, action_links=True)
         assert sentence in flat(mail.text)
 
 
