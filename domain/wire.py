@@ -8,6 +8,8 @@ TASK_QUEUE = "countersign"
 ORDER = "Order"
 ORDER_LINE = "OrderLine"
 DEPLOYMENT_ROUND = "DeploymentRound"
+DEFINITION_ROLLOUT = "DefinitionRollout"
+DEFINITIONS_MAINTENANCE = "DefinitionsMaintenance"
 RELAY_OUTBOX = "RelayOutbox"
 
 # Updates
@@ -15,6 +17,17 @@ CHECK_ORDER = "order.check"
 CANCEL_ORDER = "order.cancel"
 DECIDE = "approval.decide"
 WITHDRAW = "approval.withdraw"
+DELEGATE = "approval.delegate"
+HAND_BACK = "approval.hand_back"
+ADD_APPROVER = "approval.add_approver"
+ESCALATE = "approval.escalate"
+INQUIRE = "approval.inquire"
+ANSWER = "approval.answer"
+RECALL_INQUIRY = "approval.recall_inquiry"
+REROUTE = "approval.reroute"
+UNDO = "approval.undo"
+REFRESH_ROSTER = "approval.refresh_roster"
+CHANGE_DEFINITION = "approval.change_definition"
 DEPLOY_LINE = "line.deploy"
 CANCEL_LINE = "line.cancel"
 CHECK_RECORDS = "line.check_records"
@@ -29,6 +42,7 @@ VIEW = "view"
 
 # Activities
 ANNOUNCE = "process.announce"
+LOOK_UP = "process.look_up"
 CHECK = "order.check_domain_and_services"
 WATCH_CHECK = "order.watch_check"
 WATCH_RECORDS = "dns.watch"
@@ -36,6 +50,8 @@ SEE_RECORDS = "dns.check"
 PROVISION = "service.provision"
 RELAY = "outbox.relay"
 DEPLOY_CONFIRMED = "deployment.deploy_confirmed"
+ROLL_OUT = "definitions.roll_out"
+REMOVE_UNUSED = "definitions.remove_unused"
 
 # Error types of activities
 NOT_YET = "NOT_YET"
@@ -62,6 +78,7 @@ SEARCH_ATTRIBUTES = (
 # Singletons of an installation
 RELAY_ID = "relay-outbox"
 DEPLOYMENT_SCHEDULE = "automatic-deployment"
+MAINTENANCE_SCHEDULE = "definitions-maintenance"
 
 
 def relay_id(task_queue: str = TASK_QUEUE) -> str:
@@ -72,6 +89,21 @@ def relay_id(task_queue: str = TASK_QUEUE) -> str:
 def deployment_schedule(task_queue: str = TASK_QUEUE) -> str:
     """Id of an installation's schedule of the automatic deployment."""
     return _of_installation(DEPLOYMENT_SCHEDULE, task_queue)
+
+
+def maintenance_schedule(task_queue: str = TASK_QUEUE) -> str:
+    """Id of an installation's schedule that removes definitions nobody uses."""
+    return _of_installation(MAINTENANCE_SCHEDULE, task_queue)
+
+
+def rollout_id(definition: str, task_queue: str = TASK_QUEUE) -> str:
+    """Workflow id of the rollout of a definition, given as `name@version`."""
+    return _of_installation(f"rollout-{definition}", task_queue)
+
+
+def offer_rollout_id(offer: str, task_queue: str = TASK_QUEUE) -> str:
+    """Workflow id of the rollout of the definitions that an offer, given as `name@version`, names now."""
+    return _of_installation(f"rollout-offer-{offer}", task_queue)
 
 
 def _of_installation(name: str, task_queue: str) -> str:
