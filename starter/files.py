@@ -155,8 +155,8 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    field = ".".join(str(part) for part in problem["loc"]) or "document"
+    field = ".".join(shown(str(part)) for part in problem["loc"]) or "document"
     value = problem["input"]
     plain = isinstance(value, str | int | float | bool) and problem["type"] != "missing"
-    given = f"{shown(str(value))!r}: " if plain else ""
+    given = f"'{shown(str(value))}': " if plain else ""
     return f"{field}: {given}{problem['msg'].removeprefix('Value error, ')}"

@@ -120,7 +120,7 @@ def parse_domain(text: str, field: str = "domain", *, allow_special_use: bool = 
         key = _a_labels(text)
         _check_ownable(key, allow_special_use)
     except ValueError as problem:
-        raise Refusal(Code.INVALID_INPUT, f"{field}: {shown(text)!r} {problem}.") from None
+        raise Refusal(Code.INVALID_INPUT, f"{field}: '{shown(text)}' {problem}.") from None
     return DomainName(key=key, display=idna.decode(key))
 
 

@@ -78,6 +78,21 @@ def test_what_is_no_domain_is_refused_with_the_field_the_value_and_advice(text: 
     assert refused.value.message.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("alpenblick.example\r\nBcc: eve", r"'alpenblick.example\r\nBcc: eve'"),
+        ("con\x00toso.ch", r"'con\x00toso.ch'"),
+        ("\u202ehc.osotnoc", r"'\u202ehc.osotnoc'"),
+        ("DOMAIN\\contoso", r"'DOMAIN\contoso'"),
+    ],
+)
+def test_what_was_typed_is_quoted_with_each_control_character_escaped_once(text: str, quoted: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_domain(text)
+    assert refused.value.message.startswith(f"domain: {quoted} ")
+
+
 def test_reserved_names_are_for_tests_and_the_demo() -> None:
     assert parse_domain("contoso.test", allow_special_use=True).key == "contoso.test"
 
