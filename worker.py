@@ -23,6 +23,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymen
 
 from activities.checks import Checks
 from activities.deployment import Deployments
+from activities.directory import Directory
 from activities.dns import Checker, DnsSettings
 from activities.mail.delivery import MailSettings
 from activities.notices import Notices
@@ -152,6 +153,7 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
             adapters[name] = LocalAdapter(database)
     return [
         Notices(database).announce,
+        Directory(database).look_up,
         checks.check,
         checks.watch,
         records.watch,

@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
+from activities.directory import is_entitled
 from domain import wire
 from domain.decisions import Approver
 from domain.errors import Code
@@ -68,8 +69,7 @@ async def _may_decide(session: AsyncSession, wish: Authorise, decision: Transiti
     before = await projection.answer_before(session, decision.process, decision.seq)
     if before is not None:
         return before
-    entitled = await directory.approvers(session, wish.approvers, wish.parties)
-    return wish.actor in {approver.key for approver in entitled}
+    return await is_entitled(session, wish)
 
 
 def _refused(decision: Transition) -> Transition:
@@ -120,7 +120,9 @@ async def _queue_mails(session: AsyncSession, step: Transition, resolved: tuple[
         return 0
     stage = step.view.approval
     roster = stage.roster if stage is not None and stage.roster is not None else resolved or ()
+    requester = step.view.requested_by
     letters = [
-        (notice, await directory.recipients(session, notice.audience, roster)) for notice in step.notices
+        (notice, await directory.recipients(session, notice.audience, roster, requester))
+        for notice in step.notices
     ]
     return await mails.queue(session, step, letters)

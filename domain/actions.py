@@ -158,3 +158,17 @@ class ActionRecorded(Message):
     status: ApprovalStatus
     deadline: UtcDatetime | None = None
     inquiry: int | None = None
+
+
+class DefinitionChanged(Message):
+    """The answer to a change of the definition.
+
+    Attributes:
+        definition: What the approval runs on now, or was ended for.
+        voided: How many votes are void.
+        changed: False if it ran on that definition already.
+    """
+
+    definition: str
+    voided: int = 0
+    changed: bool = True

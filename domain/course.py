@@ -79,6 +79,11 @@ class Course:
         return self._opening
 
     @property
+    def is_first_opening(self) -> bool:
+        """Whether nobody was asked before."""
+        return self.round == 1 and not self._passed - set(self.skipped)
+
+    @property
     def is_pending(self) -> bool:
         """Whether anything can still be decided."""
         return self.status is ApprovalStatus.PENDING
@@ -99,6 +104,7 @@ class Course:
         Returns:
             The stage that opened; its roster still has to be seated. None once the approval has ended.
         """
+        self.skipped = ()
         if not self.is_pending:
             return None
         if self._replacement is not None:
@@ -167,6 +173,10 @@ class Course:
             changed = command.definition.reference
             self._end(ApprovalStatus.WITHDRAWN, command.actor, f"definition_changed: {changed}")
         return voided
+
+    def runs_on(self, definition: ApprovalDefinition) -> bool:
+        """Whether the approval runs on this definition, or is about to."""
+        return definition == (self._replacement or self.definition)
 
     def check_rounds(self) -> None:
         """Refuses to go round once more if it has been often enough.

@@ -7,8 +7,9 @@ from typing import TypedDict
 
 from domain.approval import Approval
 from domain.checks import CheckReport, RecordsSeen
+from domain.definitions import ApprovalDefinition, content_hash
 from domain.line import LineProgress, LineState, OpenTask
-from domain.orders import OrderContext, OrderLine
+from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import Parties
 from domain.transitions import ProcessKind, ProcessView
 from domain.views import after_deadline, open_approval, waiting_for_approval
@@ -28,7 +29,7 @@ def line_view(
     waits_for_records = (
         progress.state in {LineState.PROVISIONING, LineState.CLOSED} and progress.ponr_at is None
     )
-    definition = line.line.approval
+    definition = approval.definition if approval else None
     return ProcessView(
         kind=ProcessKind.ORDER_LINE,
         state=progress.state,
@@ -36,7 +37,7 @@ def line_view(
         line=line.line.number,
         offer=line.line.offer.reference,
         definition=definition.reference if definition else None,
-        definition_hash=line.line.approval_hash,
+        definition_hash=_definition_hash(line.line, definition),
         waiting_for=waiting_for,
         until=until,
         what_then=what_then,
@@ -46,6 +47,13 @@ def line_view(
         ended=progress.has_ended,
         **shared(line.context),
     )
+
+
+def _definition_hash(line: Line, definition: ApprovalDefinition | None) -> str | None:
+    """The hash of the definition the approval runs on, which may have replaced the line's own (SPEC 4.6)."""
+    if definition is None or definition == line.approval:
+        return line.approval_hash
+    return content_hash(definition)
 
 
 class Shared(TypedDict):

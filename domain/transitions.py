@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Key, Message, UtcDatetime
-from domain.decisions import ApprovalStatus, Approver, Vote
+from domain.decisions import ApprovalStatus, Approver, Part, Vote
 from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
 from domain.lookups import Authorise
@@ -64,6 +64,9 @@ class OpenApproval(Message):
         roster: Everybody with a seat in the open stage; None while it is not known yet.
         decided: Those of them who have decided it.
         combine: How the stage's votes add up; `quorum` with it.
+        asked: Whose answer to an inquiry deciding waits for.
+        level: The escalation level that is asked; 0 before any.
+        waits: Whether the stage waits for an outside system instead of people.
     """
 
     status: ApprovalStatus
@@ -77,11 +80,16 @@ class OpenApproval(Message):
     decided: tuple[Key, ...] = ()
     combine: Combine = Combine.ANY
     quorum: int | None = None
+    asked: tuple[Approver, ...] = ()
+    level: int = 0
+    waits: bool = False
 
     @property
     def lacks_approvers(self) -> bool:
         """Whether so few people may decide it that it can never be decided."""
-        return self.roster is not None and len(self.roster) < (self.quorum or 1)
+        if self.roster is None or self.waits or any(seat.part.decides_alone for seat in self.roster):
+            return False
+        return sum(seat.part is Part.APPROVER for seat in self.roster) < (self.quorum or 1)
 
 
 class ProcessView(Message):

@@ -15,6 +15,7 @@ _ON_DEADLINE = {
     OnDeadline.EXPIRE: "the approval expires",
     OnDeadline.APPROVE: "the stage counts as approved",
     OnDeadline.DENY: "the request counts as denied",
+    OnDeadline.ESCALATE: "the stage is escalated",
 }
 
 
@@ -50,8 +51,12 @@ def waiting_for_approval(stage: OpenApproval) -> str:
     if stage.roster is None:
         return f"the directory, to name who decides stage {stage.stage_title}"
     seats = len(stage.roster)
+    if stage.asked:
+        return f"{stage.stage_title}: an answer of {names(stage.asked)}"
     if stage.lacks_approvers:
         return f"an operator: nobody may decide stage {stage.stage_title}"
+    if stage.waits and not seats:
+        return f"{stage.stage_title}: an outside system"
     people = names(person for person in stage.roster if person.key not in stage.decided)
     if stage.combine is Combine.QUORUM:
         need = f"{stage.quorum} of {seats}"
@@ -70,7 +75,7 @@ def seated(view: ProcessView, roster: tuple[Approver, ...]) -> ProcessView:
 
 def after_deadline(approval: Approval) -> str:
     """What the open stage's deadline leads to."""
-    return _ON_DEADLINE[approval.stage.on_deadline]
+    return _ON_DEADLINE[approval.after_deadline]
 
 
 def open_approval(approval: Approval) -> OpenApproval | None:
@@ -78,7 +83,7 @@ def open_approval(approval: Approval) -> OpenApproval | None:
     if approval.opened_at is None:
         return None
     return OpenApproval(
-        status=approval.status,
+        status=approval.stage_status,
         stage=approval.stage.name,
         stage_title=approval.stage.title,
         round=approval.round,
@@ -89,6 +94,9 @@ def open_approval(approval: Approval) -> OpenApproval | None:
         decided=approval.decided,
         combine=approval.stage.combine,
         quorum=approval.stage.quorum,
+        asked=tuple(inquiry.asked for inquiry in approval.open_inquiries),
+        level=approval.opening.level,
+        waits=approval.stage.wait is not None,
     )
 
 

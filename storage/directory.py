@@ -107,7 +107,7 @@ async def _load_organisations(
     # A partner is written before the customers that refer to it.
     for organisation in sorted(organisations, key=lambda each: each.partner is not None):
         if await _find_organisation(session, organisation.key) != organisation:
-            await session.merge(OrganisationRow(**organisation.model_dump()))
+            await session.merge(OrganisationRow(**dict(organisation)))
             await session.flush()
             changed.append(organisation.key)
     return tuple(changed)

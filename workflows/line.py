@@ -11,6 +11,7 @@ from temporalio.exceptions import is_cancelled_exception
 
 from domain import wire
 from domain.approval import Approval
+from domain.conditions import holds
 from domain.decisions import ApprovalStatus
 from domain.errors import Code, Refusal
 from domain.line import LineState
@@ -19,6 +20,7 @@ from domain.mail import MailFacts, Template
 from domain.offers import Deployment
 from domain.orders import Line, LineCommand, LineOutcome, OrderLine
 from domain.organisations import Parties
+from domain.request_data import request_data
 from domain.transitions import SYSTEM, ProcessView
 from workflows.fulfilment import Ended, Fulfilment
 from workflows.gate import ApprovalGate
@@ -45,8 +47,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         super().__init__(order_line)
         self.checked_at = order_line.checked_at
         self._noted_state = self.state
-        definition = order_line.line.approval
-        self.approval = Approval(definition, requester=self.context.requested_by) if definition else None
+        self.approval = self._approval_of(order_line.line)
 
     @workflow.run
     async def run(self, order_line: OrderLine) -> LineOutcome:
@@ -183,6 +184,13 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             self.progress.check_cancel()
 
     # How the line looks
+
+    def _approval_of(self, line: Line) -> Approval | None:
+        if line.approval is None:
+            return None
+        data = request_data(self.context, line)
+        requester = self.context.requested_by
+        return Approval(line.approval, requester, holds=lambda condition: holds(condition, data))
 
     @property
     def state(self) -> str:

@@ -25,6 +25,7 @@ from domain.dns.names import DomainName
 from domain.dns.polling import poll_delay
 from domain.dns.requirements import RequirementTemplate, Rule
 from domain.dns.verdicts import Overall
+from domain.lookups import LookedUp, LookUp
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment, Offer
 from domain.orders import Line, OrderContext, OrderLine
@@ -34,7 +35,7 @@ from domain.transitions import Announced, Announcement, Transition
 from workflows.registry import WORKFLOWS, workflow_runner
 
 PARTIES = Parties(provider="provider", partner="partner", customer="customer")
-PEOPLE = {key: Approver(key=key, name=key.title()) for key in ("ann", "bob", "cleo", "dora")}
+PEOPLE = {key: Approver(key=key, name=key.title()) for key in ("ann", "bob", "cleo", "dora", "emma", "otto")}
 TOKEN = "t" * 32
 OWNERSHIP = RequirementTemplate(
     id="ownership",
@@ -127,6 +128,7 @@ class World:
     announced: dict[str, list[Transition]] = field(default_factory=dict)
     roster: tuple[Approver, ...] = tuple(PEOPLE.values())[:2]
     revoked: set[str] = field(default_factory=set)
+    operators: set[str] = field(default_factory=lambda: {"otto"})
     database_down: bool = False
     findings: tuple[Finding, ...] = ()
     checks: int = 0
@@ -145,13 +147,30 @@ class World:
         if self.database_down:
             raise ConnectionError("the database is away")
         asked = announcement.authorise
-        if asked is not None and asked.actor in self.revoked:
+        if asked is not None and not self.revoked.isdisjoint({asked.actor, asked.delegate}):
             return Announced(authorised=False)
         for transition in announcement.transitions:
             known = self.announced.setdefault(transition.process, [])
             if all(each.seq != transition.seq for each in known):
                 known.append(transition)
         return Announced(roster=self.roster if announcement.seat else None)
+
+    @activity.defn(name=wire.LOOK_UP)
+    async def look_up(self, question: LookUp) -> LookedUp:
+        """Knows `PEOPLE`, all of whom may approve unless revoked; roles stand for the roster."""
+        self._ask(question)
+        if self.database_down:
+            raise ConnectionError("the database is away")
+        wish, wanted = question.authorise, question.roster
+        named = [PEOPLE[key] for key in (wanted.people if wanted else ()) if key not in self.revoked]
+        roster = tuple(named) if wanted and not (wanted.role or wanted.permission) else self.roster
+        return LookedUp(
+            authorised=wish is None or self.revoked.isdisjoint({wish.actor, wish.delegate}),
+            person=PEOPLE.get(question.person or ""),
+            person_may_approve=question.person not in self.revoked,
+            is_operator=question.operator in self.operators,
+            roster=roster if wanted else None,
+        )
 
     @activity.defn(name=wire.CHECK)
     async def check(self, request: CheckOrder) -> CheckReport:
@@ -209,6 +228,7 @@ class World:
         """Everything to register with a worker."""
         return [
             self.announce,
+            self.look_up,
             self.check,
             self.watch_check,
             self.watch_records,
