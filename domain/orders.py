@@ -9,12 +9,13 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.calendars import Calendar
 from domain.definitions import ApprovalDefinition
 from domain.dns.names import DomainName
 from domain.errors import Code, Refusal
 from domain.line import LineState
 from domain.offers import Offer
-from domain.organisations import Parties
+from domain.organisations import OrganisationKind, Parties
 
 MAX_LINES = 50
 """Lines of one order; each is a run of its own."""
@@ -54,6 +55,7 @@ class Line(Message):
         number: Position in the order, from 1.
         offer_hash: Content hash of the offer, shown in the memo.
         added: Whether it was included by another line's offer.
+        calendars: The calendars of the parties that the approval's stages name.
     """
 
     number: int
@@ -62,6 +64,7 @@ class Line(Message):
     approval: ApprovalDefinition | None = None
     approval_hash: str | None = None
     added: bool = False
+    calendars: dict[OrganisationKind, Calendar] = Field(default_factory=dict)
 
 
 class OrderContext(Message):

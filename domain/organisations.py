@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from domain.base import Command, Key, Language, Message, Name
+from domain.calendars import OFFICE_HOURS, TimeZone, Week
 
 
 class OrganisationKind(StrEnum):
@@ -63,18 +65,35 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 """The one place that says what a role permits. `workflow_mails` permits nothing: it only reads along."""
 
 
+class OrganisationCalendar(Command):
+    """When an organisation works; stages count in it if their definition says so (SPEC 4.5).
+
+    Attributes:
+        country: Whose public holidays are days off (ISO 3166-1 alpha-2).
+        subdivision: The canton, state or the like, if it has holidays of its own (the end of ISO 3166-2).
+        hours: Working hours by weekday, Monday first.
+    """
+
+    time_zone: TimeZone
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    subdivision: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")] | None = None
+    hours: Week = OFFICE_HOURS
+
+
 class Organisation(Command):
     """A provider, a partner or a customer.
 
     Attributes:
         key: Stable id; appears in workflow inputs, never a domain or a person's name.
         partner: For a customer: the partner that orders on its behalf.
+        calendar: When it works; as the provider does, if left out.
     """
 
     key: Key
     kind: OrganisationKind
     name: Name
     partner: Key | None = None
+    calendar: OrganisationCalendar | None = None
 
 
 class Grant(Command):

@@ -18,6 +18,7 @@ from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.orders import MAX_LINES, Line, Order, OrderContext, SubmitOrder, expand_items
 from domain.organisations import Organisation, OrganisationKind, Parties, Permission
+from starter.calendars import calendars_for
 from storage import catalogue, directory, inventory
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ async def resolve(
         Refusal: INVALID_INPUT naming the field, NOT_PERMITTED or DUPLICATE.
     """
     who = await _who(session, order)
-    lines = await _lines(session, order, domain, order_id)
+    lines = await _with_calendars(session, await _lines(session, order, domain, order_id), who.parties, at)
     context = OrderContext(
         id=order_id,
         parties=who.parties,
@@ -138,6 +139,20 @@ async def _line(session: AsyncSession, number: int, offer: Offer, hash_: str, *,
         return line
     definition, definition_hash = await catalogue.current_definition(session, offer.approval)
     return line.model_copy(update={"approval": definition, "approval_hash": definition_hash})
+
+
+async def _with_calendars(
+    session: AsyncSession, lines: tuple[Line, ...], parties: Parties, at: datetime
+) -> tuple[Line, ...]:
+    """The lines with the calendars that their approvals count in."""
+    return tuple(
+        [
+            line.model_copy(update={"calendars": await calendars_for(session, line.approval, parties, at)})
+            if line.approval
+            else line
+            for line in lines
+        ]
+    )
 
 
 async def _check_consistency(session: AsyncSession, context: OrderContext, lines: tuple[Line, ...]) -> None:

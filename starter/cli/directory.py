@@ -10,10 +10,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from domain.organisations import Directory
+from starter.calendars import check_calendars
 from starter.cli.output import answer
 from starter.cli.session import Json, with_database
 from starter.files import read_model
-from starter.gateway import database_errors
+from starter.gateway import database_errors, utc_now
 from storage.database import Database
 from storage.directory import Changes, load_directory
 
@@ -27,6 +28,7 @@ def load(
 ) -> None:
     """Load organisations and people. Loading a file again changes nothing; whom it does not name stays."""
     directory = read_model(file, Directory)
+    check_calendars(directory, utc_now())
 
     async def operation(database: Database) -> Changes:
         with database_errors():

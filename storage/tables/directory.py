@@ -6,8 +6,8 @@ from sqlalchemy import Index
 from sqlmodel import Field
 
 from domain.base import Language
-from domain.organisations import OrganisationKind, Role
-from storage.tables.columns import Row, word
+from domain.organisations import OrganisationCalendar, OrganisationKind, Role
+from storage.tables.columns import Row, document, word
 
 
 class OrganisationRow(Row, table=True):
@@ -19,6 +19,7 @@ class OrganisationRow(Row, table=True):
     kind: OrganisationKind = Field(sa_type=word(OrganisationKind))
     name: str
     partner: str | None = Field(default=None, foreign_key="organisation.key")
+    calendar: OrganisationCalendar | None = Field(default=None, sa_type=document(OrganisationCalendar))
 
 
 class PersonRow(Row, table=True):
