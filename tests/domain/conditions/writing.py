@@ -194,7 +194,7 @@ _KINDS: dict[str, Callable[[int], st.SearchStrategy[Written]]] = {
     "not": _negated,
     "and": lambda depth: _joined(depth, "&&", AND, enough=False),
     "or": lambda depth: _joined(depth, "||", OR, enough=True),
-    "same": lambda _: _compared(conditions(depth - 1), _EQUAL),
+    "same": lambda depth: _compared(conditions(depth - 1), _EQUAL),
 }
 
 PIECES = [
