@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from domain.base import Key, Message, Name
-from domain.definitions import LONGEST
+from domain.definitions import LONGEST, Purpose
 from domain.dns.requirements import RequirementTemplate, Rule, Severity
 
 
@@ -42,7 +42,8 @@ class Offer(Message):
     """One thing a partner can order.
 
     Attributes:
-        approval: Name of the approval definition, or None where none is needed.
+        approval: Name of the approval definition, or None where none is needed. `renewal` and `unsubscribe`
+            likewise name those of the other purposes (SPEC 4.1).
         includes: Offers that are ordered along unless the domain already has them (the base service).
         requires: Offers that must be in the order or already in place.
         excludes: Offers that cannot stand beside this one.
@@ -59,6 +60,8 @@ class Offer(Message):
     version: Annotated[int, Field(ge=1)]
     title: Name
     approval: Key | None = None
+    renewal: Key | None = None
+    unsubscribe: Key | None = None
     deployment: Deployment = Deployment.ON_DEMAND
     includes: tuple[Key, ...] = Field(default=(), max_length=20)
     requires: tuple[Key, ...] = Field(default=(), max_length=20)
@@ -91,6 +94,16 @@ class Offer(Message):
         if len(set(ids)) != len(ids):
             raise ValueError("records: every record needs an id of its own")
         return self
+
+    @property
+    def definitions(self) -> dict[Purpose, str]:
+        """The names of its approval definitions, for the purposes that have one."""
+        named = {
+            Purpose.REQUEST: self.approval,
+            Purpose.RENEWAL: self.renewal,
+            Purpose.UNSUBSCRIBE: self.unsubscribe,
+        }
+        return {purpose: name for purpose, name in named.items() if name is not None}
 
     @property
     def reference(self) -> str:

@@ -13,11 +13,11 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.definitions import ApprovalDefinition, content_hash
+from domain.definitions import ApprovalDefinition, Purpose, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
 from storage.statements import dialect, insert
-from storage.tables import DefinitionVersionRow, OfferVersionRow, VersionRow
+from storage.tables import DefinitionVersionRow, OfferVersionRow, RemovedDefinitionRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,18 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published version of an offer or a definition."""
+    """A published version of an offer or a definition.
+
+    Attributes:
+        retired_at: Since when no new request takes it; offers are never retired.
+    """
 
     name: str
     version: int
     hash: str
     published_at: datetime
     body: Offer | ApprovalDefinition
+    retired_at: datetime | None = None
 
 
 async def publish(
@@ -58,10 +63,12 @@ async def publish(
 
     Raises:
         Refusal: VERSION_CONFLICT with the differences, if a published version would change; INVALID_INPUT, if
-            an offer names an approval or another offer that does not exist.
+            an offer names a definition or another offer that does not exist, or one of another purpose.
     """
     async with session.begin_nested() as attempt:
-        new = await _add(session, DefinitionVersionRow, definitions, at)
+        wanted = await _never_removed(session, definitions)
+        new = await _add(session, DefinitionVersionRow, wanted, at)
+        await _check_purposes(session, wanted)
         new += await _add(session, OfferVersionRow, offers, at)
         await _check_references(session, offers)
         if dry_run:
@@ -77,14 +84,14 @@ async def current_offers(session: AsyncSession) -> dict[str, tuple[Offer, str]]:
 
 
 async def current_definition(session: AsyncSession, name: str) -> tuple[ApprovalDefinition, str]:
-    """The highest version of a definition with its hash.
+    """The highest version of a definition that is not retired, with its hash: what new requests take.
 
     Raises:
         Refusal: NOT_FOUND.
     """
     row = await session.scalar(
         select(DefinitionVersionRow)
-        .where(col(DefinitionVersionRow.name) == name)
+        .where(col(DefinitionVersionRow.name) == name, col(DefinitionVersionRow.retired_at).is_(None))
         .order_by(col(DefinitionVersionRow.version).desc())
         .limit(1)
     )
@@ -107,11 +114,17 @@ async def list_versions(
     query = select(table).order_by(col(table.name), col(table.version).desc())
     if name is not None:
         query = query.where(col(table.name) == name)
-    return tuple(
-        Version(
-            name=row.name, version=row.version, hash=row.hash, published_at=row.published_at, body=row.body
-        )
-        for row in await session.scalars(query)
+    return tuple(_version(row) for row in await session.scalars(query))
+
+
+def _version(row: VersionRow) -> Version:
+    return Version(
+        name=row.name,
+        version=row.version,
+        hash=row.hash,
+        published_at=row.published_at,
+        body=row.body,
+        retired_at=row.retired_at if isinstance(row, DefinitionVersionRow) else None,
     )
 
 
@@ -180,15 +193,57 @@ async def _check_unchanged(
             )
 
 
-async def _check_references(session: AsyncSession, offers: Iterable[Offer]) -> None:
-    known = set(await session.scalars(select(col(OfferVersionRow.name)).distinct()))
-    approvals = set(await session.scalars(select(col(DefinitionVersionRow.name)).distinct()))
-    for offer in offers:
-        if offer.approval is not None and offer.approval not in approvals:
+async def _never_removed(
+    session: AsyncSession, definitions: Sequence[ApprovalDefinition]
+) -> list[ApprovalDefinition]:
+    """Those that were not published before and removed as unused; a number never means another content."""
+    removed = {
+        (row.name, row.version): row.hash for row in await session.scalars(select(RemovedDefinitionRow))
+    }
+    for body in definitions:
+        if removed.get((body.name, body.version)) not in {None, content_hash(body)}:
+            raise Refusal(
+                Code.VERSION_CONFLICT,
+                f"approval definition {body.name}: version {body.version} was published before, with another "
+                "content, and removed as unused",
+            )
+    return [body for body in definitions if (body.name, body.version) not in removed]
+
+
+async def _check_purposes(session: AsyncSession, definitions: Sequence[ApprovalDefinition]) -> None:
+    """Refuses a definition that would change what offers have named it for."""
+    names = {body.name for body in definitions}
+    query = select(DefinitionVersionRow).where(col(DefinitionVersionRow.name).in_(names))
+    published = [row.body for row in await session.scalars(query)]
+    for body in definitions:
+        same_name = (each for each in published if each.name == body.name)
+        other = next((each for each in same_name if each.purpose is not body.purpose), None)
+        if other is not None:
             raise Refusal(
                 Code.INVALID_INPUT,
-                f"offer {offer.name}, approval: there is no definition {offer.approval}; publish it first",
+                f"approval definition {body.name}, purpose: is {body.purpose}, but {other.reference} is for "
+                f"{other.purpose}; give it another name",
             )
+
+
+async def _check_references(session: AsyncSession, offers: Iterable[Offer]) -> None:
+    known = set(await session.scalars(select(col(OfferVersionRow.name)).distinct()))
+    purposes = {
+        row.name: row.body.purpose
+        for row in await session.scalars(
+            select(DefinitionVersionRow).where(col(DefinitionVersionRow.retired_at).is_(None))
+        )
+    }
+    for offer in offers:
+        for purpose, name in offer.definitions.items():
+            field = "approval" if purpose is Purpose.REQUEST else str(purpose)
+            if name not in purposes:
+                problem = f"there is no definition {name}; publish it first"
+            elif purposes[name] is not purpose:
+                problem = f"definition {name} is for {purposes[name]}, not for {purpose}"
+            else:
+                continue
+            raise Refusal(Code.INVALID_INPUT, f"offer {offer.name}, {field}: {problem}")
         for field in ("includes", "requires", "excludes"):
             unknown = [name for name in getattr(offer, field) if name not in known]
             if unknown:

@@ -1,6 +1,11 @@
 """Every table, so that whoever imports this package knows the whole schema."""
 
-from storage.tables.catalogue import DefinitionVersionRow, OfferVersionRow, VersionRow
+from storage.tables.catalogue import (
+    DefinitionVersionRow,
+    OfferVersionRow,
+    RemovedDefinitionRow,
+    VersionRow,
+)
 from storage.tables.columns import Row
 from storage.tables.directory import GrantRow, OrganisationRow, PersonRow
 from storage.tables.evidence import CheckReportRow, DnsReportRow
@@ -25,6 +30,7 @@ __all__ = [
     "OrganisationRow",
     "PersonRow",
     "ProcessRow",
+    "RemovedDefinitionRow",
     "ResourceRow",
     "ServiceRow",
     "SubmissionRow",

@@ -30,8 +30,20 @@ class OfferVersionRow(VersionRow, table=True):
 
 
 class DefinitionVersionRow(VersionRow, table=True):
-    """A published version of an approval definition."""
+    """A published version of an approval definition; a retired one is taken by no new request."""
 
     __tablename__ = "definition_version"
 
     body: ApprovalDefinition = Field(sa_type=document(ApprovalDefinition))
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class RemovedDefinitionRow(Row, table=True):
+    """What is left of a definition that nobody used any more, so that its version never means another one."""
+
+    __tablename__ = "removed_definition"
+
+    name: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    hash: str
+    removed_at: datetime = Field(sa_type=UtcDateTime)
