@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from activities.http import MAX_REPLY
 from activities.provisioning.adapter import AdapterUnavailable
-from activities.provisioning.http import MAX_REPLY, HttpAdapter, HttpAdapterSettings
+from activities.provisioning.http import HttpAdapter, HttpAdapterSettings
 from domain.provisioning import Answer, Outcome, ServiceOrder
 from tests.activities.provisioning.backend import Backend
 
