@@ -31,6 +31,10 @@ class Code(StrEnum):
     LINES_STARTED = "LINES_STARTED"
     NOT_DEPLOYABLE = "NOT_DEPLOYABLE"
     POINT_OF_NO_RETURN = "POINT_OF_NO_RETURN"
+    NOT_YET_SENT = "NOT_YET_SENT"
+    LINK_INVALID = "LINK_INVALID"
+    LINK_EXPIRED = "LINK_EXPIRED"
+    LINK_REVOKED = "LINK_REVOKED"
     PROCESS_ENDED = "PROCESS_ENDED"
     TOO_OFTEN = "TOO_OFTEN"
     VERSION_CONFLICT = "VERSION_CONFLICT"
@@ -68,6 +72,10 @@ REFUSALS: dict[Code, Meaning] = {
     Code.LINES_STARTED: Meaning(409, 5, "Send the command to the order's lines."),
     Code.NOT_DEPLOYABLE: Meaning(409, 5, "Only a confirmed line can be deployed."),
     Code.POINT_OF_NO_RETURN: Meaning(409, 5, "The service is bound to its owner; unsubscribe it instead."),
+    Code.NOT_YET_SENT: Meaning(409, 5, "Wait for the requested start date, or change the contact."),
+    Code.LINK_INVALID: Meaning(403, 4, "Use the link of the newest mail as it is, or ask for a new one."),
+    Code.LINK_EXPIRED: Meaning(410, 5, "Have the mail sent again; it brings a new link."),
+    Code.LINK_REVOKED: Meaning(410, 5, "Ask whoever placed the order who completes it now."),
     Code.PROCESS_ENDED: Meaning(409, 5, "The process has ended; nothing was changed."),
     Code.TOO_OFTEN: Meaning(429, 6, "Wait a moment and try again."),
     Code.VERSION_CONFLICT: Meaning(

@@ -38,6 +38,22 @@ class Feasibility(Message):
     certificate_authority: str | None = None
 
 
+class PreparationStep(Message):
+    """Something a backend does before the point of no return, and takes back if the line is cancelled.
+
+    Attributes:
+        name: Stable id; part of the step's idempotency key.
+        title: What operators read.
+        adapter: Name of the provisioning adapter.
+        parameters: What the adapter is given, as is.
+    """
+
+    name: Key
+    title: Name
+    adapter: Key
+    parameters: dict[str, str] = Field(default_factory=dict, max_length=50)
+
+
 class Offer(Message):
     """One thing a partner can order.
 
@@ -54,6 +70,8 @@ class Offer(Message):
         closure_warnings: Times before closure at which people are warned.
         adapter: Name of the provisioning adapter, or None where verified records are all there is.
         parameters: What the adapter is given, as is.
+        needs_contact: Whether somebody outside has to complete the order: the provisioning contact (SPEC 5.4).
+        preparation: What is reserved before that, in order; compensated in reverse (SPEC 5.7).
     """
 
     name: Key
@@ -76,6 +94,8 @@ class Offer(Message):
     )
     adapter: Key | None = None
     parameters: dict[str, str] = Field(default_factory=dict, max_length=50)
+    needs_contact: bool = False
+    preparation: tuple[PreparationStep, ...] = Field(default=(), max_length=10)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -189,8 +189,12 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         if line.approval is None:
             return None
         data = request_data(self.context, line)
-        requester = self.context.requested_by
-        return Approval(line.approval, requester, holds=lambda condition: holds(condition, data))
+        return Approval(
+            line.approval,
+            self.context.requested_by,
+            holds=lambda condition: holds(condition, data),
+            calendars=line.calendars,
+        )
 
     @property
     def state(self) -> str:

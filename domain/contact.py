@@ -1,0 +1,203 @@
+"""The provisioning contact of an order line: whom the provisioning mail went to, and what may be done about it.
+
+The rules of provisioning.md b.2 L7, L9 to L11 and L18 (seeds 003 and 004). A contact is an address, not a
+person of the directory: whoever is named sets the service up.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.base import Command, Key, Language, Message, Name, Text
+from domain.errors import Code, Refusal
+
+RESEND_AFTER = timedelta(seconds=60)
+"""How long a mail is given to arrive before it is sent again (L9)."""
+
+MAILS_PER_DAY = 10
+"""Provisioning mails of one line within 24 hours, to whomever (L9): nobody is flooded through us."""
+
+LINK_VALID_FOR = timedelta(days=90)
+"""How long the link in a provisioning mail works; a new mail brings a new one."""
+
+
+class Contact(Message):
+    """Whom the provisioning mail goes to.
+
+    Attributes:
+        email: One plain address as SMTP carries it (`domain.mail.parse_address`).
+    """
+
+    email: str
+    name: Name | None = None
+    language: Language = Language.EN
+
+
+class ResendMail(Command):
+    """Send the provisioning mail to the same contact again (L9)."""
+
+    actor: Key
+    reason: Text | None = None
+
+
+class ChangeContact(Command):
+    """Send the provisioning mail to somebody else (L10).
+
+    Attributes:
+        contact: Who sets the service up from now on; links of those before die.
+    """
+
+    actor: Key
+    contact: Contact
+    reason: Text | None = None
+
+
+class HandOver(Command):
+    """The contact names somebody else who completes the order (L11).
+
+    Attributes:
+        generation: From the contact's link; one that was replaced meanwhile can no longer hand over.
+    """
+
+    generation: Annotated[int, Field(ge=1)]
+    contact: Contact
+    reason: Text | None = None
+
+
+class ContactState(Message):
+    """How the contact of a line stands, as the answer to every command about it.
+
+    Attributes:
+        generation: Counts the contacts of a line from 1; a link is bound to it.
+        sent_at: When the newest mail was handed over for delivery.
+        accepted_at: When a mail server first took a mail to this contact.
+        bounced: Why the newest mail could not be delivered, if it could not.
+    """
+
+    contact: Contact
+    generation: int
+    sent_at: datetime | None = None
+    accepted_at: datetime | None = None
+    bounced: str | None = None
+
+
+class ProvisioningContact:
+    """The contact a line has now, with what was sent.
+
+    Args:
+        contact: Named in the order.
+
+    Attributes:
+        generation: Counts the contacts from 1.
+        clock_from: When the first mail of all was accepted, from which the line's closure counts.
+    """
+
+    def __init__(self, contact: Contact) -> None:
+        self.contact = contact
+        self.generation = 1
+        self.clock_from: datetime | None = None
+        self._sent: list[datetime] = []
+        self._sent_to_contact: datetime | None = None
+        self._accepted_at: datetime | None = None
+        self._bounced: str | None = None
+
+    @property
+    def state(self) -> ContactState:
+        """How things stand."""
+        return ContactState(
+            contact=self.contact,
+            generation=self.generation,
+            sent_at=self._sent_to_contact,
+            accepted_at=self._accepted_at,
+            bounced=self._bounced,
+        )
+
+    @property
+    def is_undeliverable(self) -> bool:
+        """Whether the newest mail bounced: somebody has to name another contact."""
+        return self._bounced is not None
+
+    # What may be done
+
+    def check_resend(self, now: datetime) -> None:
+        """Refuses to send again before anything was sent, too soon, or too often.
+
+        Raises:
+            Refusal: NOT_YET_SENT, or TOO_OFTEN naming the seconds to wait.
+        """
+        if self._sent_to_contact is None:
+            raise Refusal(
+                Code.NOT_YET_SENT,
+                "contact: the provisioning mail has not been sent yet; it goes out by itself",
+            )
+        self._check_pace(self._sent_to_contact + RESEND_AFTER, now)
+        self._check_day(now)
+
+    def check_change(self, contact: Contact, now: datetime) -> None:
+        """Refuses to change to the same address, or too often.
+
+        Raises:
+            Refusal: DUPLICATE or TOO_OFTEN.
+        """
+        if contact.email == self.contact.email:
+            raise Refusal(
+                Code.DUPLICATE, f"contact: {contact.email} is the contact already; resend the mail instead"
+            )
+        self._check_day(now)
+
+    def check_link(self, generation: int) -> None:
+        """Refuses what comes through the link of somebody who is no longer the contact (L10).
+
+        Raises:
+            Refusal: LINK_REVOKED.
+        """
+        if generation != self.generation:
+            raise Refusal(
+                Code.LINK_REVOKED, "link: somebody else has been asked to complete this order meanwhile"
+            )
+
+    # What happens
+
+    def sent(self, now: datetime) -> None:
+        """A mail goes out."""
+        self._sent = [at for at in self._sent if at > now - timedelta(days=1)] + [now]
+        self._sent_to_contact = now
+        self._bounced = None
+
+    def accepted(self, now: datetime) -> bool:
+        """A mail server took the mail.
+
+        Returns:
+            Whether it was the first of all, from which the closure clock counts (L7, L10).
+        """
+        self._accepted_at = self._accepted_at or now
+        first = self.clock_from is None
+        self.clock_from = self.clock_from or now
+        return first
+
+    def rejected(self, reason: str) -> None:
+        """The mail can never be delivered."""
+        self._bounced = reason
+
+    def change(self, contact: Contact) -> Contact:
+        """Names another contact and returns the one before, whose links are dead now."""
+        before, self.contact = self.contact, contact
+        self.generation += 1
+        self._sent_to_contact = self._accepted_at = self._bounced = None
+        return before
+
+    def _check_day(self, now: datetime) -> None:
+        recent = [at for at in self._sent if at > now - timedelta(days=1)]
+        if len(recent) >= MAILS_PER_DAY:
+            self._check_pace(recent[-MAILS_PER_DAY] + timedelta(days=1), now)
+
+    def _check_pace(self, free_at: datetime, now: datetime) -> None:
+        if now < free_at:
+            seconds = math.ceil((free_at - now).total_seconds())
+            raise Refusal(
+                Code.TOO_OFTEN, f"contact: a mail was sent already; the next can go out in {seconds} s"
+            )
