@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.dns import Checker
 from activities.heartbeat import heartbeating
-from activities.records import not_yet
+from activities.polling import not_yet, time_waited
 from domain import findings, wire
 from domain.checks import CheckOrder, CheckReport, Finding
 from domain.dns.names import DomainName
@@ -46,10 +46,10 @@ class Checks:
         Raises:
             ApplicationError: NOT_YET, until the next night.
         """
-        attempt = activity.info().attempt
-        if attempt == 1:
-            raise not_yet("known findings: looked at again tonight", EVERY_NIGHT)
-        tonight = request.model_copy(update={"at": request.at + (attempt - 1) * EVERY_NIGHT})
+        waited = time_waited()
+        if waited < EVERY_NIGHT:
+            raise not_yet("known findings: looked at again tonight", EVERY_NIGHT - waited)
+        tonight = request.model_copy(update={"at": request.at + waited})
         async with heartbeating():
             found = CheckReport(id="", at=tonight.at, findings=await self._find(tonight))
             if found.digest == request.known:

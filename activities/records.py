@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.dns import Checker
 from activities.heartbeat import heartbeating
+from activities.polling import not_yet, time_waited
 from domain import wire
 from domain.checks import Claim, RecordsSeen, WatchRecords
 from domain.dns.names import relative_owner
-from domain.dns.polling import elapsed, poll_delay
+from domain.dns.polling import poll_delay
 from domain.dns.requirements import Requirement, Rule
 from domain.dns.verdicts import Overall, Report, RequirementResult, Verdict, changed, settle
 from domain.mail import RecordFact
@@ -43,11 +43,11 @@ class Records:
         Raises:
             ApplicationError: NOT_YET, with the delay until the next look.
         """
-        attempt = activity.info().attempt
+        waited = time_waited()
         async with heartbeating():
-            report = await self._look(watch, watch.at + elapsed(attempt, watch.closes_after))
+            report = await self._look(watch, watch.at + waited)
             if not changed(watch.known, report) and not await self._is_taken(watch):
-                raise not_yet(summary(watch, report), poll_delay(attempt, watch.closes_after, watch.process))
+                raise not_yet(summary(watch, report), poll_delay(waited, watch.closes_after, watch.process))
             return await self._keep(watch, settle(watch.known, report))
 
     @activity.defn(name=wire.SEE_RECORDS)
@@ -57,11 +57,11 @@ class Records:
         Raises:
             ApplicationError: NOT_YET, with an hour's delay, while nothing could be learnt.
         """
-        attempt = activity.info().attempt
+        waited = time_waited()
         async with heartbeating():
-            report = await self._look(watch, watch.at + (attempt - 1) * ASK_AGAIN)
+            report = await self._look(watch, watch.at + waited)
             unknown = report.overall is Overall.UNKNOWN and not await self._is_taken(watch)
-            if unknown and attempt <= watch.patience:
+            if unknown and waited < watch.patience * ASK_AGAIN:
                 raise not_yet(summary(watch, report), ASK_AGAIN)
             return await self._keep(watch, settle(watch.known, report))
 
@@ -128,13 +128,6 @@ def summary(watch: WatchRecords, report: Report) -> str:
         if r.counts and r.verdict is not Verdict.PASS
     ]
     return "; ".join(parts) or "all records are in place"
-
-
-def not_yet(message: str, delay: timedelta) -> ApplicationError:
-    """The expected failure that makes Temporal call again after a delay."""
-    return ApplicationError(
-        message, type=wire.NOT_YET, category=ApplicationErrorCategory.BENIGN, next_retry_delay=delay
-    )
 
 
 def _fact(watch: WatchRecords, requirement: Requirement, result: RequirementResult) -> RecordFact:

@@ -83,9 +83,9 @@ class WatchRecords(Message):
 
     Attributes:
         known: Digest of what was seen last; None makes the first look the answer.
-        at: The process's time at which the watch starts; attempts count from it.
+        at: The process's time at which the watch starts.
         closes_at: When the line closes, for the tight polling of the last day.
-        patience: How many UNKNOWN answers are asked again, an hour apart, before one is given back (L17).
+        patience: For how many hours UNKNOWN answers are asked again before one is given back (L17).
         token: The customer's secret among the requirements; None from builds that did not tell.
     """
 

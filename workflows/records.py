@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.records import Records
 
 LAST_CHECK_PATIENCE = 24
-"""How often, an hour apart, an UNKNOWN last check is repeated before the line closes all the same (L17)."""
+"""For how many hours an UNKNOWN last check is repeated before the line closes all the same (L17)."""
 
 
 class RecordsWatch:
@@ -92,7 +92,7 @@ class RecordsWatch:
         """Starts looking once.
 
         Args:
-            patience: How many UNKNOWN answers are asked again an hour later before one is given back.
+            patience: For how many hours UNKNOWN answers are asked again before one is given back.
         """
         return workflow.start_activity_method(
             Records.look,

@@ -1,14 +1,13 @@
 """When to look again (provisioning.md e.6).
 
-A watch is one activity whose retries are the polls (SPEC D7); the plan is therefore a function of the
-attempt, and time is the nominal time the plan itself has spent since the first attempt.
+A watch is one activity whose retries are the polls (SPEC D7). The plan is a function of the time since the
+watch began, so that it is kept whatever delays or repeats single polls.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from functools import lru_cache
 
 PLAN = (
     (timedelta(minutes=10), timedelta(minutes=1)),
@@ -25,21 +24,16 @@ JITTER = 0.1
 """Share of a delay by which it is moved, so that watches started together drift apart."""
 
 
-def poll_delay(attempt: int, closes_after: timedelta | None = None, seed: str = "") -> timedelta:
-    """Return how long to wait after an attempt before the next.
+def poll_delay(elapsed: timedelta, closes_after: timedelta | None = None, seed: str = "") -> timedelta:
+    """Return how long to wait after a poll before the next.
 
     Args:
-        attempt: The attempt that has just ended, the first is 1.
+        elapsed: Time from the start of the watch to the poll that has just ended.
         closes_after: Time from the start of the watch to the closure of the line, whose last day is
             watched more closely; None without a closure.
-        seed: Identifies the watch; the jitter of +-10 % is drawn from it and the attempt.
-
-    Raises:
-        ValueError: The attempt is less than 1.
+        seed: Identifies the watch; the jitter of +-10 % is drawn from it and the time.
     """
-    if attempt < 1:
-        raise ValueError(f"attempts count from 1, not {attempt}")
-    return _interval(elapsed(attempt, closes_after), closes_after) * _jitter(seed, attempt)
+    return _interval(elapsed, closes_after) * _jitter(seed, elapsed)
 
 
 def _interval(elapsed: timedelta, closes_after: timedelta | None) -> timedelta:
@@ -52,24 +46,6 @@ def _interval(elapsed: timedelta, closes_after: timedelta | None) -> timedelta:
     return min(usual, max(last_day - elapsed, LAST_DAY_INTERVAL))
 
 
-@lru_cache(maxsize=256)
-def _schedule(closes_after: timedelta | None) -> tuple[timedelta, ...]:
-    """Return the start of every attempt until only the steady interval is left."""
-    end = max(PLAN[-1][0], closes_after or timedelta())
-    starts = [timedelta()]
-    while starts[-1] < end:
-        starts.append(starts[-1] + _interval(starts[-1], closes_after))
-    return tuple(starts)
-
-
-def elapsed(attempt: int, closes_after: timedelta | None = None) -> timedelta:
-    """Return the nominal time between the first attempt and this one, without jitter."""
-    starts = _schedule(closes_after)
-    if attempt <= len(starts):
-        return starts[attempt - 1]
-    return starts[-1] + (attempt - len(starts)) * AFTERWARDS
-
-
-def _jitter(seed: str, attempt: int) -> float:
-    drawn = int.from_bytes(hashlib.sha256(f"{seed}/{attempt}".encode()).digest()[:8])
+def _jitter(seed: str, elapsed: timedelta) -> float:
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}/{elapsed}".encode()).digest()[:8])
     return 1 + JITTER * (2 * drawn / (2**64 - 1) - 1)

@@ -73,9 +73,12 @@ def offer(name: str = "sign", **more: Any) -> Offer:
     return Offer(name=name, version=1, title=name.title(), **more)
 
 
-async def run(activity: Any, request: CheckOrder, attempt: int = 1) -> CheckReport:
+async def run(
+    activity: Any, request: CheckOrder, waited: timedelta = timedelta(), attempt: int = 1
+) -> CheckReport:
     environment = ActivityEnvironment()
-    environment.info = replace(environment.info, attempt=attempt)
+    info = environment.info
+    environment.info = replace(info, started_time=info.scheduled_time + waited, attempt=attempt)
     report: CheckReport = await environment.run(activity, request)
     return report
 
@@ -250,13 +253,12 @@ async def test_servers_that_do_not_answer_hold_no_order_up(checks: Checks, world
 # Watching
 
 
-async def again(checks: Checks, request: CheckOrder, attempt: int) -> ApplicationError:
-    """The expected failure of an attempt."""
+async def again(checks: Checks, request: CheckOrder, waited: timedelta, attempt: int = 1) -> ApplicationError:
+    """The expected failure so long after it was scheduled."""
     with pytest.raises(ApplicationError) as caught:
-        await run(checks.watch, request, attempt)
+        await run(checks.watch, request, waited, attempt)
     error = caught.value
     assert (error.type, error.category) == (wire.NOT_YET, ApplicationErrorCategory.BENIGN)
-    assert error.next_retry_delay == EVERY_NIGHT
     return error
 
 
@@ -267,25 +269,32 @@ async def test_a_watch_looks_every_night_and_ends_when_the_findings_change(
     first = await run(checks.check, sign)
     known = sign.model_copy(update={"known": first.digest})
 
-    assert "tonight" in (await again(checks, known, attempt=1)).message
-    for night in (2, 3, 30):
-        assert (
-            await again(checks, known, attempt=night)
-        ).message == "Sign needs certificate; order it as well."
+    error = await again(checks, known, timedelta())
+    assert ("tonight" in error.message, error.next_retry_delay) == (True, EVERY_NIGHT)
+    for night in (1, 2, 29):
+        error = await again(checks, known, night * EVERY_NIGHT)
+        assert error.message == "Sign needs certificate; order it as well."
+        assert error.next_retry_delay == EVERY_NIGHT
     async with database.reading() as session:
         assert (await session.scalars(select(CheckReportRow.id))).all() == [first.id]
 
     await keep_service(database, "certificate", ServiceStatus.PROVISIONED)
-    report = await run(checks.watch, known, attempt=31)
+    report = await run(checks.watch, known, 30 * EVERY_NIGHT)
     assert report.is_clean
     assert report.at == AT + 30 * EVERY_NIGHT
     async with database.reading() as session:
         assert await reports.report(session, report.id) == report
 
 
+async def test_attempts_that_never_got_to_look_are_no_nights(checks: Checks) -> None:
+    sign = order(offer("sign", requires=("certificate",)))
+    error = await again(checks, sign, timedelta(hours=3), attempt=500)
+    assert ("tonight" in error.message, error.next_retry_delay) == (True, timedelta(hours=21))
+
+
 async def test_a_watch_ends_as_well_when_something_new_blocks(checks: Checks, database: Database) -> None:
     sign = order(offer("sign", requires=("certificate",)))
     first = await run(checks.check, sign)
     await keep_service(database, "sign", ServiceStatus.PROVISIONED)
-    report = await run(checks.watch, sign.model_copy(update={"known": first.digest}), attempt=2)
+    report = await run(checks.watch, sign.model_copy(update={"known": first.digest}), EVERY_NIGHT)
     assert {each.code for each in report.blocking} == {"SERVICE_REQUIRED", "DUPLICATE_SERVICE"}

@@ -20,7 +20,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.records import ASK_AGAIN, Records
 from domain import wire
 from domain.checks import Claim, RecordsSeen, WatchRecords
-from domain.dns.polling import elapsed, poll_delay
+from domain.dns.polling import poll_delay
 from domain.dns.requirements import Rule
 from domain.dns.verdicts import Overall, Report, Verdict
 from storage import inventory, reports
@@ -45,6 +45,8 @@ ALIAS = required(Rule.CNAME_EQUALS, "mail.contoso.test", "mx.gate.test.", "CNAME
 )
 ALIAS_LINE = "mail CNAME mx.gate.test."
 OTHER_TOKEN = TOKEN.replace("abc", "xyz")
+
+AT_ONCE, MINUTE, HOUR, DAY = timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -79,17 +81,21 @@ def watch(**more: Any) -> WatchRecords:
     return WatchRecords.model_validate(values | more)
 
 
-async def at_attempt(number: int, activity: Any, request: WatchRecords) -> RecordsSeen:
+async def after(waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1) -> RecordsSeen:
+    """What the activity answers so long after it was scheduled."""
     environment = ActivityEnvironment()
-    environment.info = replace(environment.info, attempt=number)
+    info = environment.info
+    environment.info = replace(info, started_time=info.scheduled_time + waited, attempt=attempt)
     seen: RecordsSeen = await environment.run(activity, request)
     return seen
 
 
-async def not_yet(number: int, activity: Any, request: WatchRecords) -> ApplicationError:
-    """The expected failure of an attempt."""
+async def not_yet(
+    waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1
+) -> ApplicationError:
+    """The expected failure so long after it was scheduled."""
     with pytest.raises(ApplicationError) as caught:
-        await at_attempt(number, activity, request)
+        await after(waited, activity, request, attempt)
     assert caught.value.type == wire.NOT_YET
     assert caught.value.category is ApplicationErrorCategory.BENIGN
     return caught.value
@@ -111,7 +117,7 @@ async def holder(database: Database) -> str | None:
 
 
 async def test_the_first_look_is_news_and_says_what_to_set(records: Records) -> None:
-    seen = await at_attempt(1, records.watch, watch())
+    seen = await after(AT_ONCE, records.watch, watch())
     assert (seen.state, seen.digest, seen.claim) == (Overall.PENDING, "it=MISSING", Claim.OPEN)
     assert seen.summary == "TXT _countersign-challenge.contoso.test MISSING"
     [fact] = seen.open
@@ -119,15 +125,15 @@ async def test_the_first_look_is_news_and_says_what_to_set(records: Records) -> 
     assert (fact.rrtype, fact.value, fact.verdict) == ("TXT", TOKEN, "MISSING")
 
 
-@pytest.mark.parametrize("attempt", [1, 2, 11, 40, 200])
+@pytest.mark.parametrize("waited", [AT_ONCE, 5 * MINUTE, HOUR, 5 * DAY, 30 * DAY])
 @pytest.mark.parametrize("closes_after", [None, timedelta(days=7)])
 async def test_while_nothing_changes_temporal_is_told_when_to_look_again_and_why(
-    records: Records, claimed: Database, attempt: int, closes_after: timedelta | None
+    records: Records, claimed: Database, waited: timedelta, closes_after: timedelta | None
 ) -> None:
     closes_at = AT + closes_after if closes_after else None
-    error = await not_yet(attempt, records.watch, watch(known="it=MISSING", closes_at=closes_at))
+    error = await not_yet(waited, records.watch, watch(known="it=MISSING", closes_at=closes_at))
     assert error.message == "TXT _countersign-challenge.contoso.test MISSING"
-    assert error.next_retry_delay == poll_delay(attempt, closes_after, LINE)
+    assert error.next_retry_delay == poll_delay(waited, closes_after, LINE)
     async with claimed.reading() as session:
         assert (await session.scalars(select(DnsReportRow.id))).all() == []
 
@@ -135,18 +141,18 @@ async def test_while_nothing_changes_temporal_is_told_when_to_look_again_and_why
 async def test_lines_that_wait_together_drift_apart(records: Records) -> None:
     delays = {
         (
-            await not_yet(1, records.watch, watch(process=f"order-o1-line-{n}", known="it=MISSING"))
+            await not_yet(AT_ONCE, records.watch, watch(process=f"order-o1-line-{n}", known="it=MISSING"))
         ).next_retry_delay
         for n in range(1, 5)
     }
     assert len(delays) == 4
 
 
-async def test_a_change_ends_the_watch_at_the_time_of_its_attempt(records: Records, world: World) -> None:
+async def test_a_change_ends_the_watch_at_the_time_it_was_seen(records: Records, world: World) -> None:
     await world.publish(f'_countersign-challenge TXT "{OTHER_TOKEN}"')
-    seen = await at_attempt(7, records.watch, watch(known="it=MISSING"))
+    seen = await after(7 * HOUR, records.watch, watch(known="it=MISSING"))
     assert seen.state is Overall.PENDING
-    assert seen.at == AT + elapsed(7)
+    assert seen.at == AT + 7 * HOUR
     assert seen.open[0].verdict == "MISMATCH"
     assert OTHER_TOKEN in seen.open[0].found
     assert "Another token is there" in seen.open[0].hint
@@ -154,7 +160,7 @@ async def test_a_change_ends_the_watch_at_the_time_of_its_attempt(records: Recor
 
 async def test_servers_that_do_not_answer_are_no_news(records: Records, world: World) -> None:
     world.fail(silent, *CUSTOMER)
-    error = await not_yet(3, records.watch, watch(known="it=MISSING"))
+    error = await not_yet(HOUR, records.watch, watch(known="it=MISSING"))
     assert error.message == "TXT _countersign-challenge.contoso.test UNKNOWN"
 
 
@@ -164,17 +170,17 @@ async def test_a_record_that_is_in_place_stays_so_while_its_servers_are_away(
     both = watch(requirements=(OWNERSHIP, ALIAS), known="alias=MISSING it=PASS")
     await world.publish(ALIAS_LINE)
     world.fail(silent, *CUSTOMER)
-    await not_yet(1, records.watch, both)
+    await not_yet(AT_ONCE, records.watch, both)
 
 
 # Looking once
 
 
 async def test_a_look_reports_whatever_it_sees(records: Records, world: World) -> None:
-    seen = await at_attempt(1, records.look, watch(known="it=MISSING"))
+    seen = await after(AT_ONCE, records.look, watch(known="it=MISSING"))
     assert seen.state is Overall.PENDING
     world.fail(silent, *CUSTOMER)
-    seen = await at_attempt(1, records.look, watch())
+    seen = await after(AT_ONCE, records.look, watch())
     assert (seen.state, seen.claim) == (Overall.UNKNOWN, Claim.OPEN)
 
 
@@ -182,15 +188,24 @@ async def test_a_last_look_that_learns_nothing_is_repeated_every_hour_until_pati
     records: Records, world: World
 ) -> None:
     world.fail(silent, *CUSTOMER)
-    for attempt in (1, 2):
-        error = await not_yet(attempt, records.look, watch(patience=2))
+    for hours in (0, 1):
+        error = await not_yet(hours * HOUR, records.look, watch(patience=2))
         assert error.next_retry_delay == ASK_AGAIN
-    seen = await at_attempt(3, records.look, watch(patience=2))
+    seen = await after(2 * HOUR, records.look, watch(patience=2))
     assert (seen.state, seen.at) == (Overall.UNKNOWN, AT + 2 * ASK_AGAIN)
 
 
+async def test_attempts_that_never_got_to_look_do_not_count(records: Records, world: World) -> None:
+    many = 500  # the database was away
+    assert (await after(MINUTE, records.watch, watch(), attempt=many)).at == AT + MINUTE
+    world.fail(silent, *CUSTOMER)
+    error = await not_yet(MINUTE, records.watch, watch(known="it=MISSING"), attempt=many)
+    assert error.next_retry_delay == poll_delay(MINUTE, None, LINE)
+    await not_yet(MINUTE, records.look, watch(patience=2), attempt=many)
+
+
 async def test_a_last_look_that_learns_something_needs_no_patience(records: Records) -> None:
-    assert (await at_attempt(1, records.look, watch(patience=24))).state is Overall.PENDING
+    assert (await after(AT_ONCE, records.look, watch(patience=24))).state is Overall.PENDING
 
 
 # What is kept, and what travels
@@ -200,7 +215,7 @@ async def test_the_evidence_is_kept_once_and_only_its_id_and_verdicts_travel(
     records: Records, claimed: Database, world: World
 ) -> None:
     await world.publish(TOKEN_LINE)
-    seen = await at_attempt(1, records.watch, watch())
+    seen = await after(AT_ONCE, records.watch, watch())
     report = await evidence(claimed, seen)
     assert (report.checked_at, report.overall, report.digest) == (seen.at, seen.state, seen.digest)
     answers = report.results[0].evidence[0].last_answers
@@ -212,7 +227,7 @@ async def test_the_evidence_is_kept_once_and_only_its_id_and_verdicts_travel(
 
 
 async def test_every_answer_has_evidence_of_its_own(records: Records, claimed: Database) -> None:
-    first, second = [await at_attempt(1, records.look, watch()) for _ in range(2)]
+    first, second = [await after(AT_ONCE, records.look, watch()) for _ in range(2)]
     assert first.report != second.report
     assert (await evidence(claimed, second)).results[0].verdict is Verdict.MISSING
 
@@ -222,7 +237,7 @@ async def test_every_answer_has_evidence_of_its_own(records: Records, claimed: D
 
 async def test_a_proven_token_binds_the_domain(records: Records, claimed: Database, world: World) -> None:
     await world.publish(TOKEN_LINE)
-    assert (await at_attempt(1, records.watch, watch())).claim is Claim.HELD
+    assert (await after(AT_ONCE, records.watch, watch())).claim is Claim.HELD
     assert await holder(claimed) == "contoso"
 
 
@@ -241,7 +256,7 @@ async def test_of_two_customers_who_prove_their_tokens_at_once_one_wins(
         ),
     }
     seen = await asyncio.gather(
-        *(at_attempt(1, getattr(theirs, activity), request) for theirs, request in rivals.values())
+        *(after(AT_ONCE, getattr(theirs, activity), request) for theirs, request in rivals.values())
     )
     await another.dispose()
     claims = dict(zip(rivals, (each.claim for each in seen), strict=True))
@@ -260,16 +275,16 @@ async def test_a_domain_that_somebody_else_has_verified_is_news_though_no_record
     records: Records, claimed: Database
 ) -> None:
     waiting = watch(known="it=MISSING")
-    await not_yet(5, records.watch, waiting)
+    await not_yet(DAY, records.watch, waiting)
     await hold(claimed, "fabrikam")
-    assert (await at_attempt(6, records.watch, waiting)).claim is Claim.TAKEN
+    assert (await after(2 * DAY, records.watch, waiting)).claim is Claim.TAKEN
 
 
 async def test_whoever_holds_the_domain_waits_for_other_records_as_before(
     records: Records, claimed: Database
 ) -> None:
     await hold(claimed, "contoso")
-    await not_yet(5, records.watch, watch(known="it=MISSING"))
+    await not_yet(DAY, records.watch, watch(known="it=MISSING"))
 
 
 async def test_a_last_look_has_no_patience_for_a_domain_that_is_lost(
@@ -277,14 +292,14 @@ async def test_a_last_look_has_no_patience_for_a_domain_that_is_lost(
 ) -> None:
     await hold(claimed, "fabrikam")
     world.fail(silent, *CUSTOMER)
-    assert (await at_attempt(1, records.look, watch(patience=24))).claim is Claim.TAKEN
+    assert (await after(AT_ONCE, records.look, watch(patience=24))).claim is Claim.TAKEN
 
 
 async def test_who_holds_the_domain_already_still_does_when_asked_again(
     records: Records, world: World
 ) -> None:
     await world.publish(TOKEN_LINE)
-    assert [(await at_attempt(1, records.look, watch())).claim for _ in range(2)] == [Claim.HELD] * 2
+    assert [(await after(AT_ONCE, records.look, watch())).claim for _ in range(2)] == [Claim.HELD] * 2
 
 
 @pytest.mark.parametrize("token", ["abcdefghijklmnopqrstuvwxyz234567", None])
@@ -292,7 +307,7 @@ async def test_a_proof_holds_the_domain_though_nobody_claimed_it(
     database: Database, world: World, token: str | None
 ) -> None:
     await world.publish(TOKEN_LINE)
-    seen = await at_attempt(1, Records(world.checker(), database).watch, watch(token=token))
+    seen = await after(AT_ONCE, Records(world.checker(), database).watch, watch(token=token))
     assert seen.claim is Claim.HELD
     async with database.session() as session:
         assert await inventory.claim(session, DOMAIN.key, "contoso", "another") == (token or TOKEN)
@@ -307,7 +322,7 @@ async def test_nothing_less_than_everything_with_the_token_binds_the_domain(
     records: Records, claimed: Database, world: World, lines: tuple[str, ...], requirements: tuple[Any, ...]
 ) -> None:
     await world.publish(*lines)
-    seen = await at_attempt(1, records.watch, watch(requirements=requirements))
+    seen = await after(AT_ONCE, records.watch, watch(requirements=requirements))
     assert seen.claim is Claim.OPEN
     assert await holder(claimed) is None
 
@@ -321,6 +336,6 @@ async def test_evidence_and_claim_are_written_together_or_not_at_all(
     monkeypatch.setattr(inventory, "verify_claim", verify_claim)
     await world.publish(TOKEN_LINE)
     with pytest.raises(ConnectionError):
-        await at_attempt(1, records.watch, watch())
+        await after(AT_ONCE, records.watch, watch())
     async with claimed.reading() as session:
         assert (await session.scalars(select(DnsReportRow.id))).all() == []

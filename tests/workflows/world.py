@@ -194,10 +194,10 @@ class World:
         """Polls by the real plan until what is seen differs from what is known."""
         self._ask(watch)
         self.looks += 1
-        attempt = activity.info().attempt
-        found = self.records(watch, attempt)
+        info = activity.info()
+        found = self.records(watch, info.attempt)
         if watch.known is not None and (found.digest == watch.known or found.state is Overall.UNKNOWN):
-            raise later(poll_delay(attempt, watch.closes_after))
+            raise later(poll_delay(info.started_time - info.scheduled_time, watch.closes_after))
         return found
 
     @activity.defn(name=wire.SEE_RECORDS)
