@@ -1,4 +1,4 @@
-"""The provisioning contact of an order line: whom the provisioning mail went to, and what may be done about it.
+"""The provisioning contact of an order line: whom the mail went to, and what may be done about it.
 
 The rules of provisioning.md b.2 L7, L9 to L11 and L18 (seeds 003 and 004). A contact is an address, not a
 person of the directory: whoever is named sets the service up.
@@ -132,7 +132,7 @@ class ProvisioningContact:
         if self._sent_to_contact is None:
             raise Refusal(
                 Code.NOT_YET_SENT,
-                "contact: the provisioning mail has not been sent yet; it goes out by itself",
+                "contact: the provisioning mail was not sent yet; it goes out by itself",
             )
         self._check_pace(self._sent_to_contact + RESEND_AFTER, now)
         self._check_day(now)

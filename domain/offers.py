@@ -70,7 +70,7 @@ class Offer(Message):
         closure_warnings: Times before closure at which people are warned.
         adapter: Name of the provisioning adapter, or None where verified records are all there is.
         parameters: What the adapter is given, as is.
-        needs_contact: Whether somebody outside has to complete the order: the provisioning contact (SPEC 5.4).
+        needs_contact: Whether a provisioning contact has to complete the order (SPEC 5.4).
         preparation: What is reserved before that, in order; compensated in reverse (SPEC 5.7).
     """
 
