@@ -105,6 +105,8 @@ class Calendar(Message):
             start: In UTC; outside working hours, time counts from the next opening.
             working: Working time.
         """
+        if working <= timedelta():
+            return start
         week = self._week_of(start)
         left = working + self._worked(week, start)
         while (whole := self._working_time(week)) < left:
@@ -114,7 +116,7 @@ class Calendar(Message):
         while closes - opens < left:
             left -= closes - opens
             opens, closes = next(spans)
-        return max(start, opens + left)
+        return opens + left
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """The working time within `[start, end)`; none if that is empty.

@@ -60,6 +60,16 @@ async def test_a_wrong_file_is_named_with_its_field(run: Run, tmp_path: Path) ->
     assert ran.error["message"].startswith("odd.yaml: version: '0':")
 
 
+async def test_a_directory_with_a_place_whose_holidays_nobody_knows_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "directory.yaml"
+    wrong.write_text(DIRECTORY.read_text().replace("subdivision: ZH", "subdivision: ZZ"))
+    ran = await run("directory", "load", str(wrong), "--json")
+    assert ran.code == 2
+    assert ran.error["message"].startswith("organisations.nordwall.calendar: ")
+
+
 async def test_the_directory_is_loaded_once(run: Run) -> None:
     first = await run("directory", "load", str(DIRECTORY), "--json")
     assert "nordwall" in first.json["organisations"]

@@ -51,6 +51,20 @@ async def test_only_what_differs_counts_as_changed_and_the_unmentioned_stay(sess
     assert (await directory.person(session, "carl")).grants
 
 
+async def test_a_calendar_is_kept_and_only_a_changed_one_counts_as_a_change(session: AsyncSession) -> None:
+    def acme(**calendar: object) -> Directory:
+        given = {"key": "acme", "kind": "provider", "name": "Acme", "calendar": calendar or None}
+        return Directory.model_validate({"organisations": [given], "people": []})
+
+    zurich = acme(time_zone="Europe/Zurich", country="CH", hours=["08:00-12:00"] * 6 + [None])
+    geneva = acme(time_zone="Europe/Zurich", country="CH", subdivision="GE")
+    changed = directory.Changes(organisations=("acme",), people=())
+    for wanted in (zurich, geneva, acme()):
+        assert await directory.load_directory(session, wanted) == changed
+        assert await directory.load_directory(session, wanted) == directory.Changes((), ())
+        assert await directory.organisation(session, "acme") == wanted.organisations[0]
+
+
 async def test_addresses_are_stored_as_smtp_carries_them(session: AsyncSession) -> None:
     zoe = Person(key="zoe", name="Zoe", email="zoe@bücher.example")
     await directory.load_directory(session, Directory(organisations=(), people=(zoe,)))

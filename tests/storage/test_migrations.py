@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.audit import Fault, verify
-from storage import audit
+from storage import audit, directory
 from storage.database import Database, alembic_config
 from storage.tables import ApprovalRow, metadata
 from tests.databases import KINDS
@@ -157,4 +157,20 @@ async def test_stages_from_before_the_statistics_get_their_ends(empty_url: str) 
     async with database.reading() as session:
         rows = await session.execute(select(ApprovalRow.stage, ApprovalRow.ended_at))
         assert dict(tuple(row) for row in rows) == {"technical": NOON, "money": EVENING}
+    await database.dispose()
+
+
+async def test_organisations_from_before_calendars_have_none(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0003"))
+        await connection.execute(
+            text("INSERT INTO organisation (key, kind, name) VALUES ('acme', 'provider', 'Acme')")
+        )
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        acme = await directory.organisation(session, "acme")
+    assert (acme.name, acme.calendar) == ("Acme", None)
     await database.dispose()

@@ -13,8 +13,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import wire
 from domain.dns.verdicts import Overall
 from domain.orders import Order
+from domain.organisations import OrganisationKind
 from starter.client import Countersign
+from starter.dev.samples import CATALOGUE
 from starter.dev.temporal import TemporalServer
+from starter.files import read_catalogue
+from starter.publishing import publish
 from starter.submission import CROCKFORD, ID_LENGTH
 from storage import inventory
 from storage.database import Database
@@ -72,6 +76,21 @@ class TestAccepted:
         assert line.approval is not None
         assert line.approval.reference == "two-of-three@1" == accepted.lines[0].definition
         assert line.approval_hash == accepted.lines[0].definition_hash
+
+    async def test_the_calendars_that_stages_name_travel_along(
+        self, offline: Countersign, sampled: Database
+    ) -> None:
+        definitions = read_catalogue(CATALOGUE)[1]
+        before = next(each for each in definitions if each.name == "two-of-three")
+        stages = [stage.model_copy(update={"calendar": OrganisationKind.PROVIDER}) for stage in before.stages]
+        after = before.model_copy(update={"version": 2, "stages": tuple(stages)})
+        await publish(sampled, [], [after], datetime.now(UTC))
+
+        accepted = await offline.submit(order("mail-archive", domain=None), "k1")
+
+        [line] = (await input_of(offline.client, accepted.process)).lines
+        assert {kind: each.organisation for kind, each in line.calendars.items()} == {"provider": "nordwall"}
+        assert line.calendars[OrganisationKind.PROVIDER].holidays
 
     async def test_operators_find_the_run_by_memo_and_search_attributes_without_personal_data(
         self, offline: Countersign
