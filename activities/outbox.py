@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import exc
@@ -21,8 +22,8 @@ from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, O
 from activities.mail.message import compose
 from activities.mail.render import render
 from domain import wire
-from domain.mail import FailureKind, retry_delay
-from storage import mails
+from domain.mail import ApprovalFact, FailureKind, MailFacts, retry_delay
+from storage import digests, mails
 from storage.database import Database
 from storage.mails import Mail
 
@@ -34,6 +35,8 @@ LEASE = timedelta(minutes=30)
 
 DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
 """How a database that does not answer shows itself."""
+
+Facts = TypeVar("Facts", MailFacts, ApprovalFact)
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +102,7 @@ class Outbox:
         Raises:
             DBAPIError: The database does not answer; every mail already in hand was finished before.
         """
+        await self._write_digests()
         async with self._database.reading() as session:
             due = list(reversed(await mails.due(session, self._now(), BATCH)))
         if not due:
@@ -115,6 +119,16 @@ class Outbox:
                 raise outcome
             taken += outcome
         return taken
+
+    async def _write_digests(self) -> None:
+        """Collects what hours that are over have left, for everybody who wants one mail an hour."""
+        now = self._now()
+        async with self._database.reading() as session:
+            people = await digests.due(session, now)
+        for person in people:
+            async with self._database.session() as session:
+                written = await digests.write(session, person, now)
+            log.info("digest_written", mail=written, person=person)
 
     async def _work_off(self, due: list[Mail], connection: Outgoing) -> int:
         taken = 0
@@ -185,10 +199,11 @@ class Outbox:
 
     def _compose(self, mail: Mail) -> bytes:
         facts = mail.facts
-        if self._public_url and facts.url is None:
-            facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{mail.process}"})
-        if facts.command and "--as" not in facts.command:
-            facts = facts.model_copy(update={"command": f"{facts.command} --as {mail.person}"})
+        if facts.approvals:
+            ways = tuple(self._with_ways(each, each.process, mail.person) for each in facts.approvals)
+            facts = facts.model_copy(update={"approvals": ways})
+        else:
+            facts = self._with_ways(facts, mail.process, mail.person)
         return compose(
             mail_id=mail.id,
             sender=self._settings.sender,
@@ -199,6 +214,14 @@ class Outbox:
             group=mail.group,
             process=mail.process,
         )
+
+    def _with_ways(self, facts: Facts, process: str | None, person: str) -> Facts:
+        """The facts with a page to look at, and with a command as this reader can give it."""
+        if self._public_url and process and facts.url is None:
+            facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{process}"})
+        if facts.command and "--as" not in facts.command:
+            facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
+        return facts
 
 
 def _is_ending() -> bool:

@@ -42,6 +42,7 @@ class Template(StrEnum):
     had delegated, `approver_added` to the approver who was added, `approval_escalated` to those who are now
     asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
     `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
+    `approval_digest` stands for all that would have asked somebody within one hour.
     """
 
     ORDER_RECEIVED = "order_received"
@@ -58,6 +59,7 @@ class Template(StrEnum):
     APPROVAL_ANSWERED = "approval_answered"
     APPROVAL_REROUTED = "approval_rerouted"
     APPROVAL_RESTARTED = "approval_restarted"
+    APPROVAL_DIGEST = "approval_digest"
     APPROVAL_GRANTED = "approval_granted"
     APPROVAL_DENIED = "approval_denied"
     APPROVAL_EXPIRED = "approval_expired"
@@ -107,6 +109,7 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.APPROVAL_ESCALATED: frozenset({Why.APPROVER}),
     Template.APPROVAL_ASKED: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
     Template.APPROVAL_ANSWERED: frozenset({Why.APPROVER}),
+    Template.APPROVAL_DIGEST: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
     Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
     Template.OPEN_TASKS: _OWNERS,
     Template.CLOSURE_WARNING: _OWNERS,
@@ -144,6 +147,30 @@ class FindingFact(Message):
     message: str = ""
 
 
+class ApprovalFact(Message):
+    """An approval in a digest: what the mail it stands for would have said, named as in `MailFacts`.
+
+    Attributes:
+        template: Of the mail that it stands for.
+    """
+
+    template: Template
+    order: str | None = None
+    line: int | None = None
+    process: str | None = None
+    organisation: str | None = None
+    offer: str | None = None
+    domain: str | None = None
+    domain_display: str | None = None
+    requested_by: str | None = None
+    decided_by: str | None = None
+    stage: str | None = None
+    question: str | None = None
+    deadline: UtcDatetime | None = None
+    url: str | None = None
+    command: str | None = None
+
+
 class MailFacts(Message):
     """Everything a mail may say; what is not known is left out of it.
 
@@ -163,6 +190,7 @@ class MailFacts(Message):
         closes_at: When the order line closes unless provisioning is complete.
         waiting_for: Names of those whose turn it is.
         what_then: What happens at the deadline: `expire`, `approve`, `deny`, `escalate` or `close`.
+        approvals: What a digest lists, at most `digests.LISTED`; `further` is how many more there are.
         details: Further lines to be shown as they are.
         url: A page to look at; opening it never does anything (SPEC 11).
         command: A `countersign …` command line.
@@ -188,6 +216,8 @@ class MailFacts(Message):
     what_then: str | None = None
     records: tuple[RecordFact, ...] = ()
     findings: tuple[FindingFact, ...] = ()
+    approvals: tuple[ApprovalFact, ...] = ()
+    further: int = 0
     details: tuple[str, ...] = ()
     url: str | None = None
     command: str | None = None

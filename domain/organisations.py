@@ -103,6 +103,13 @@ class Grant(Command):
     role: Role
 
 
+class ApprovalMails(StrEnum):
+    """How somebody wants the mails that ask for their decision: each at once, or one digest an hour."""
+
+    AT_ONCE = "at_once"
+    HOURLY = "hourly"
+
+
 class Person(Command):
     """Somebody who can be mailed and may hold roles; a service principal has no address.
 
@@ -110,6 +117,7 @@ class Person(Command):
         key: Stable, opaque id.
         email: One address, or None for a service principal.
         active: False once the person has left; nothing of a leaver counts any more.
+        approval_mails: The person's choice; other mails always come at once.
     """
 
     key: Key
@@ -117,6 +125,7 @@ class Person(Command):
     email: str | None = None
     language: Language = Language.EN
     active: bool = True
+    approval_mails: ApprovalMails = ApprovalMails.AT_ONCE
     grants: tuple[Grant, ...] = Field(default=(), max_length=50)
 
 

@@ -15,6 +15,7 @@ from domain.definitions import Approvers
 from domain.errors import Code, Refusal
 from domain.mail import Why, parse_address
 from domain.organisations import (
+    ApprovalMails,
     Directory,
     Grant,
     Organisation,
@@ -46,6 +47,7 @@ class Recipient:
     email: str
     language: Language
     why: Why
+    approval_mails: ApprovalMails = ApprovalMails.AT_ONCE
 
     @property
     def action_links(self) -> bool:
@@ -282,7 +284,14 @@ def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[
 
 
 def _recipient(row: PersonRow, why: Why) -> Recipient:
-    return Recipient(key=row.key, name=row.name, email=row.email or "", language=row.language, why=why)
+    return Recipient(
+        key=row.key,
+        name=row.name,
+        email=row.email or "",
+        language=row.language,
+        why=why,
+        approval_mails=row.approval_mails,
+    )
 
 
 def _with_sorted_grants(person: Person) -> Person:
@@ -301,6 +310,7 @@ async def _find_person(session: AsyncSession, key: str) -> Person | None:
         email=row.email,
         language=row.language,
         active=row.active,
+        approval_mails=row.approval_mails,
         grants=tuple(Grant(organisation=grant.organisation, role=grant.role) for grant in grants),
     )
     return _with_sorted_grants(found)

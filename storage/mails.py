@@ -19,6 +19,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
 from domain.base import Language
+from domain.digests import is_collected
 from domain.errors import Code, Refusal
 from domain.mail import RELEVANT_GROUP, MailFacts, MailGroup, Template, Why
 from domain.transitions import Notice, Transition
@@ -44,6 +45,7 @@ class Mail:
         raw: The message as composed at the first attempt.
         reply: What the server said when it took the mail.
         ended_at: When it was accepted, rejected or given up.
+        digest: The id of the mail that it was collected in.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Mail:
     reply: str | None
     error: str | None
     ended_at: datetime | None
+    digest: str | None
 
 
 # Outbox
@@ -83,6 +86,7 @@ async def queue(
 ) -> int:
     """Queues a transition's notices, one mail per recipient, and returns how many were new.
 
+    What asks something of somebody who wants one digest an hour waits for that (`storage/digests.py`).
     A mail's id follows from process, transition, notice and recipient: the same one is never queued twice.
     """
     rows = [
@@ -281,7 +285,15 @@ def _new_row(transition: Transition, index: int, notice: Notice, recipient: Reci
         "why": recipient.why,
         "action_links": recipient.action_links,
         "at": transition.at,
+        **_waiting(transition, notice, recipient),
     }
+
+
+def _waiting(transition: Transition, notice: Notice, recipient: Recipient) -> dict[str, Any]:
+    stage = transition.view.approval
+    if stage is None or not is_collected(notice.template, recipient.why, recipient.approval_mails):
+        return {"status": MailStatus.QUEUED, "stage": None, "round": None}
+    return {"status": MailStatus.COLLECTING, "stage": stage.stage, "round": stage.round}
 
 
 def _is_due(now: datetime) -> Any:

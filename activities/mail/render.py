@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from activities.mail.text import clean_lines, one_line
 from domain.base import Language
-from domain.mail import ASKED, RELEVANT_GROUP, MailFacts, Template, Why
+from domain.mail import ASKED, RELEVANT_GROUP, ApprovalFact, MailFacts, Template, Why
 
 MAX_SUBJECT = 200
 """Longest subject in characters (engineering.md 2.4)."""
@@ -38,6 +38,7 @@ _ROWS = (
     "waiting_for",
 )
 _QUOTES = ("question", "answer", "reason")
+_APPROVAL_ROWS = ("organisation", "offer", "requested_by", "decided_by", "stage")
 _RECORD_PARTS = ("owner", "relative_owner", "value", "found", "hint")
 
 
@@ -84,9 +85,11 @@ def _context(
     asked = ASKED.get(template)
     if not action_links:
         said["url"] = None
-    if not action_links or (asked is not None and why not in asked):
+    acts = action_links and (asked is None or why in asked)
+    if not acts:
         said["command"] = None
     return said | {
+        "approvals": [_approval(each, language, why, acts) for each in facts.approvals],
         "template": f"{language}/{template}.txt",
         "kind": template,
         "language": language,
@@ -96,6 +99,18 @@ def _context(
         "rows": [(row, said[row]) for row in _ROWS if said[row]],
         "quotes": quotes,
         "record_parts": _RECORD_PARTS,
+    }
+
+
+def _approval(fact: ApprovalFact, language: Language, why: Why, acts: bool) -> dict[str, Any]:
+    """An approval in a digest, under the subject of the mail that it stands for."""
+    facts = MailFacts(**fact.model_dump(exclude={"template"}))
+    context = _context(fact.template, language, facts, why, acts)
+    return {
+        "subject": one_line(_fill(_TEXT, "layout/subject.txt", context)),
+        "rows": [(row, context[row]) for row in _APPROVAL_ROWS if context[row]],
+        "question": context["quotes"].get("question"),
+        **{name: context[name] for name in ("deadline", "url", "command")},
     }
 
 

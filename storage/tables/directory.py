@@ -6,7 +6,7 @@ from sqlalchemy import Index
 from sqlmodel import Field
 
 from domain.base import Language
-from domain.organisations import OrganisationCalendar, OrganisationKind, Role
+from domain.organisations import ApprovalMails, OrganisationCalendar, OrganisationKind, Role
 from storage.tables.columns import Row, document, word
 
 
@@ -32,6 +32,7 @@ class PersonRow(Row, table=True):
     email: str | None = None
     language: Language = Field(sa_type=word(Language))
     active: bool
+    approval_mails: ApprovalMails = Field(sa_type=word(ApprovalMails))
 
 
 class GrantRow(Row, table=True):

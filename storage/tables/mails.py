@@ -14,9 +14,16 @@ from storage.tables.columns import PlainText, Row, UtcDateTime, document, word
 
 
 class MailStatus(StrEnum):
-    """What became of a mail; all but `queued` are final."""
+    """What became of a mail; all but `queued` and `collecting` are final.
+
+    `collecting` waits for its hour to end. Then it is `collected` in a digest, or `outdated` because nothing
+    is wanted any more.
+    """
 
     QUEUED = "queued"
+    COLLECTING = "collecting"
+    COLLECTED = "collected"
+    OUTDATED = "outdated"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     GIVEN_UP = "given_up"
@@ -27,7 +34,8 @@ class MailRow(Row, table=True):
 
     `at` is the process's time and becomes the mail's Date; the other times are the relay's. A queued mail
     without `next_attempt_at` is due at once. `raw` is written at the first attempt and sent again as it is;
-    `attempt_open_since` stands while an attempt has not reported back.
+    `attempt_open_since` stands while an attempt has not reported back. A mail that is collected names the
+    `stage` and `round` it asks about, and in the end the `digest` it went into.
     """
 
     __tablename__ = "mail"
@@ -37,6 +45,13 @@ class MailRow(Row, table=True):
             "next_attempt_at",
             sqlite_where=text("status = 'queued'"),
             postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_mail_collecting",
+            "person",
+            "at",
+            sqlite_where=text("status = 'collecting'"),
+            postgresql_where=text("status = 'collecting'"),
         ),
         Index(None, "process", "seq"),
         Index(None, "at"),
@@ -65,3 +80,6 @@ class MailRow(Row, table=True):
     reply: str | None = Field(default=None, sa_type=PlainText)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     error: str | None = Field(default=None, sa_type=PlainText)
+    stage: str | None = None
+    round: int | None = None
+    digest: str | None = Field(default=None, index=True)

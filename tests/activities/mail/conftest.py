@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from activities.mail.delivery import MailSettings, Tls
-from domain.mail import FindingFact, MailFacts, RecordFact
+from domain.mail import ApprovalFact, FindingFact, MailFacts, RecordFact, Template
 
 SENDER = "noreply@countersign.example"
 
@@ -230,6 +230,29 @@ def full_facts() -> MailFacts:
         findings=(
             FindingFact(code="SPF_BUDGET", severity="blocking", field="domain", message="11 of 10 lookups"),
         ),
+        approvals=(
+            ApprovalFact(
+                template=Template.APPROVAL_REMINDER,
+                order="4712",
+                line=1,
+                process="order-4712-line-1",
+                organisation="Kunz & Cie",
+                offer="Archiv",
+                domain="kunz.example",
+                requested_by="Beat Besteller",
+                stage="Technik",
+                deadline=datetime(2026, 3, 4, 10, 0, tzinfo=UTC),
+                url="https://portal.example/processes/order-4712-line-1",
+                command="countersign approve order-4712-line-1",
+            ),
+            ApprovalFact(
+                template=Template.APPROVAL_ASKED,
+                order="4713",
+                decided_by="Carla Frage",
+                question="Seit wann?\nUnd für wen?",
+            ),
+        ),
+        further=7,
         details=("erste Einzelheit", "zweite Einzelheit"),
         url="https://portal.example/orders/4711?a=1&b=2",
         command="countersign approve order-4711-line-3 --stage finanzen",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from activities.mail.render import Rendered, render
 from domain.base import Language
-from domain.mail import ASKED, MailFacts, RecordFact, Template, Why
+from domain.mail import ASKED, ApprovalFact, MailFacts, RecordFact, Template, Why
 
 EVERY_MAIL = list(product(Template, Language, Why))
 ACTING = list(product(ASKED, Language))
@@ -64,6 +64,10 @@ def values_of(facts: MailFacts) -> list[str]:
         plain += [record.found, record.hint]
     for finding in facts.findings:
         plain += [finding.code, finding.field, finding.message]
+    for approval in facts.approvals:
+        plain += [approval.order, approval.organisation, approval.offer, approval.domain, approval.stage]
+        plain += [approval.requested_by, approval.decided_by, *(approval.question or "").split("\n")]
+    plain.append(str(facts.further))
     for quote in (facts.question, facts.answer, facts.reason):
         plain += (quote or "").split("\n")
     return [value for value in [*plain, *facts.details] if value]
@@ -270,6 +274,25 @@ def test_what_was_escalated_by_nobody_was_escalated_by_time() -> None:
         assert sentence in flat(mail.text)
 
 
+def test_a_digest_counts_what_waits_and_says_of_each_what_a_mail_of_its_own_would_have_said(
+    full_facts: MailFacts,
+) -> None:
+    mail = render(Template.APPROVAL_DIGEST, Language.EN, full_facts, Why.APPROVER, action_links=True)
+    assert mail.subject == "Approvals waiting for you: 9"
+    assert "1. Reminder, approval requested: order 4712, line 1 (kunz.example)" in mail.text
+    assert "Until: Wednesday, 4 March 2026, 10:00 UTC" in mail.text
+    assert "2. Question before the decision: order 4713" in mail.text
+    assert "Not listed: 7 more." in mail.text
+    reminder = full_facts.approvals[0]
+    assert _Reader(mail.html).links == [full_facts.url, reminder.url]
+    for part in (mail.text, mail.html):
+        assert reminder.command is not None
+        assert reminder.command in part
+    german = render(Template.APPROVAL_DIGEST, Language.DE, full_facts, Why.APPROVER, action_links=True)
+    assert german.subject == "Genehmigungen, die auf Sie warten: 9"
+    assert "1. Erinnerung, Genehmigung erbeten: Bestellung 4712, Position 1 (kunz.example)" in german.text
+
+
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("verdict", ["PASS", "MISSING", "MISMATCH", "CONFLICT", "PARTIAL", "UNKNOWN"])
 def test_dns_verdicts_are_put_into_words(language: Language, verdict: str) -> None:
@@ -282,7 +305,8 @@ def test_dns_verdicts_are_put_into_words(language: Language, verdict: str) -> No
 
 def test_a_page_is_linked_but_nothing_else_is(full_facts: MailFacts) -> None:
     mail = render(Template.PROVISIONED, Language.EN, full_facts, Why.REQUESTER, action_links=True)
-    assert _Reader(mail.html).links == [full_facts.url]
+    pages = [full_facts.url, *(each.url for each in full_facts.approvals if each.url)]
+    assert _Reader(mail.html).links == pages
     hostile = MailFacts(url="javascript:alert(1)")
     assert (
         _Reader(
@@ -335,7 +359,14 @@ def test_a_reader_without_a_known_reason_is_a_mistake() -> None:
 def test_no_text_breaks_a_mail(text: str, template: Template, language: Language) -> None:
     record = RecordFact(owner=text, relative_owner=text, rrtype=text, value=text, verdict=text, found=text)
     facts = MailFacts(
-        order=text, organisation=text, domain=text, reason=text, what_then=text, records=(record,), url=text
+        order=text,
+        organisation=text,
+        domain=text,
+        reason=text,
+        what_then=text,
+        records=(record,),
+        approvals=(ApprovalFact(template=template, order=text, stage=text, question=text, url=text),),
+        url=text,
     )
     mail = render(template, language, facts, Why.REQUESTER, action_links=True)
     assert not {unicodedata.category(char) for char in mail.subject} & {"Cc", "Cs", "Zl", "Zp"}
