@@ -78,6 +78,7 @@ def test_parentheses_and_order_make_a_difference(text: str, other: str) -> None:
         ("request.note == “x”", 17, "straight quotes"),
         (r'request.note == "\d"', 17, r"unknown escape \d"),
         (r'request.note == "\ud800"', 17, "unknown escape"),
+        (r'request.note == "\udfff"', 17, "unknown escape"),
         ('request.note == "a\x07"', 17, r"\x07"),
         ('request.note == "a\u00a0"', 17, r"\xa0"),
         ("request.lead_days > 1.5", 21, "whole"),

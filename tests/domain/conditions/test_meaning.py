@@ -44,6 +44,21 @@ def test_a_condition_is_read_as_its_author_meant_it(text: str, answer: bool) -> 
     assert holds(text, ORDER) is answer
 
 
+@pytest.mark.parametrize(
+    ("less", "more"), [("6", "7"), ("-1", "0"), ('"a"', '"b"'), ('""', '" "'), ('"B"', '"a"')]
+)
+def test_order_counts_equals_as_its_signs_say(less: str, more: str) -> None:
+    true = [
+        f"{less} < {more}",
+        f"{less} <= {more}",
+        f"{less} <= {less}",
+        f"{more} > {less}",
+        f"{more} >= {more}",
+    ]
+    false = [f"{less} < {less}", f"{more} <= {less}", f"{less} > {less}", f"{less} >= {more}"]
+    assert [holds(text, ORDER) for text in true + false] == [True] * len(true) + [False] * len(false)
+
+
 def test_a_parameter_that_is_not_there_is_an_empty_string() -> None:
     assert holds('request.parameters["colour"] == ""', ORDER)
     assert holds('request.parameters["empty"] == ""', ORDER)
@@ -77,6 +92,7 @@ def test_int_makes_a_number_of_digits_and_its_second_argument_of_the_rest(value:
         (r'"a\\b"', "a\\b"),
         (r'"\n\r\t"', "\n\r\t"),
         (r'"\u00e4\u2028"', "ä\u2028"),
+        (r'"\ud7ff\ue000"', "\ud7ff\ue000"),
         ('"it\'s"', "it's"),
         ('"// no comment"', "// no comment"),
         ('"😀"', "😀"),
