@@ -22,6 +22,8 @@ from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from activities.checks import Checks
+from activities.conditions import Conditions
+from activities.conditions.http import HttpSource, HttpSourceSettings
 from activities.deployment import Deployments
 from activities.directory import Directory
 from activities.dns import Checker, DnsSettings
@@ -33,6 +35,7 @@ from activities.provisioning.adapter import Adapter
 from activities.provisioning.http import HttpAdapter, HttpAdapterSettings
 from activities.provisioning.local import LocalAdapter
 from activities.records import Records
+from domain.base import Key
 from starter.engine import ensure_engine, housekeeping_queue
 from starter.logs import WORKER_READY, configure_logging, core_runtime
 from starter.settings import Misconfigured, Settings, connect, load
@@ -67,6 +70,12 @@ class LocalBackend(BaseModel):
     kind: Literal["local"]
 
 
+class HttpConditionSource(HttpSourceSettings):
+    """A condition source that speaks our contract over HTTP (docs/condition-sources.md)."""
+
+    kind: Literal["http"]
+
+
 class WorkerSettings(Settings):
     """What only a worker needs to know.
 
@@ -74,6 +83,7 @@ class WorkerSettings(Settings):
         mail: The server that takes our mails.
         dns: How records are checked.
         adapters: Backends, by the name that offers call them.
+        condition_sources: Systems that approvals wait for, by the name that definitions call them.
         public_url: Where people find their processes; mails then link there.
         relay_connections: Mails handed over side by side.
         relay_idle: How often the outbox is looked at while it is empty.
@@ -88,6 +98,7 @@ class WorkerSettings(Settings):
     adapters: dict[str, Annotated[HttpBackend | LocalBackend, Field(discriminator="kind")]] = Field(
         default_factory=dict
     )
+    condition_sources: dict[Key, HttpConditionSource] = Field(default_factory=dict)
     public_url: HttpUrl | None = None
     relay_connections: Annotated[int, Field(ge=1, le=50)] = 4
     relay_idle: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(milliseconds=500)
@@ -151,6 +162,10 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
             adapters[name] = await resources.enter_async_context(HttpAdapter(backend))
         else:
             adapters[name] = LocalAdapter(database)
+    sources = {
+        name: await resources.enter_async_context(HttpSource(source))
+        for name, source in settings.condition_sources.items()
+    }
     return [
         Notices(database).announce,
         Directory(database).look_up,
@@ -159,6 +174,7 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
         records.watch,
         records.look,
         Provisioning(adapters).provision,
+        Conditions(sources).await_condition,
         Deployments(client).deploy_confirmed,
         outbox.relay,
     ]

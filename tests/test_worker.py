@@ -49,11 +49,13 @@ async def test_every_activity_a_workflow_can_ask_for_is_there(
 ) -> None:
     asked_for = {
         wire.ANNOUNCE,
+        wire.LOOK_UP,
         wire.CHECK,
         wire.WATCH_CHECK,
         wire.WATCH_RECORDS,
         wire.SEE_RECORDS,
         wire.PROVISION,
+        wire.APPROVAL_AWAIT_CONDITION,
         wire.RELAY,
         wire.DEPLOY_CONFIRMED,
     }
@@ -82,12 +84,24 @@ def test_backends_are_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert "secret" not in repr(settings)
 
 
+def test_condition_sources_are_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in MAIL.items():
+        monkeypatch.setenv(f"COUNTERSIGN_MAIL__{name.upper()}", str(value))
+    source = {"kind": "http", "url": "https://credit.example/check", "token": "secret", "timeout": 5}
+    monkeypatch.setenv("COUNTERSIGN_CONDITION_SOURCES", json.dumps({"credit": source}))
+    settings = load(WorkerSettings)
+    assert settings.condition_sources["credit"].url == "https://credit.example/check"
+    assert "secret" not in repr(settings)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
         ("COUNTERSIGN_BUILD_ID", "7", r"COUNTERSIGN_\*: deployment_name, build_id: give both or neither"),
         ("COUNTERSIGN_MAIL__PORT", "0", "COUNTERSIGN_MAIL__PORT: Input should be greater than or equal to 1"),
         ("COUNTERSIGN_ADAPTERS", '{"a": {"kind": "soap"}}', "COUNTERSIGN_ADAPTERS__A: .*'http', 'local'"),
+        ("COUNTERSIGN_CONDITION_SOURCES", '{"Credit": {}}', "COUNTERSIGN_CONDITION_SOURCES__CREDIT__.*match"),
+        ("COUNTERSIGN_CONDITION_SOURCES", '{"a": {"kind": "http"}}', "COUNTERSIGN_CONDITION_SOURCES__A__URL"),
         ("COUNTERSIGN_PUBLIC_URL", "portal", "COUNTERSIGN_PUBLIC_URL: Input should be a valid URL"),
     ],
 )
