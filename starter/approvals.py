@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
-from domain.errors import Code, Refusal
 from domain.statistics import StageFigures
-from domain.transitions import OpenApproval, ProcessView
-from starter.gateway import Gateway, NotRunning, utc_now
+from domain.transitions import OpenApproval
+from starter.files import validated
+from starter.gateway import NotRunning, utc_now
+from starter.pending import FINAL, Pending, too_late
 from storage import processes, statistics
 from storage.processes import InboxEntry, StageEntry
 
 
-class Approvals(Gateway):
+class Approvals(Pending):
     """Decisions and inboxes; who may decide is the gate's business alone."""
 
     async def inbox(self, person: str) -> tuple[InboxEntry, ...]:
@@ -66,8 +66,8 @@ class Approvals(Gateway):
         Raises:
             Refusal: Any of the gate's, NOT_FOUND, PROCESS_ENDED or UNAVAILABLE.
         """
-        open_stage = (stage, round or 1) if stage else await self._open_stage(process)
-        return await self._decide(process, Verdict.APPROVE, open_stage, actor, reason, request_id)
+        meant = await self._meant(process, stage, round)
+        return await self._decide(process, Verdict.APPROVE, meant, actor, reason, request_id)
 
     async def deny(
         self,
@@ -80,8 +80,8 @@ class Approvals(Gateway):
         request_id: str | None = None,
     ) -> DecisionRecorded:
         """Denies a stage; otherwise like `approve`."""
-        open_stage = (stage, round or 1) if stage else await self._open_stage(process)
-        return await self._decide(process, Verdict.DENY, open_stage, actor, reason, request_id)
+        meant = await self._meant(process, stage, round)
+        return await self._decide(process, Verdict.DENY, meant, actor, reason, request_id)
 
     async def _decide(  # noqa: PLR0917 - private, and called from two places
         self,
@@ -92,28 +92,19 @@ class Approvals(Gateway):
         reason: str | None,
         request_id: str | None,
     ) -> DecisionRecorded:
-        decision = Decide(
-            stage=stage[0],
-            round=stage[1],
-            verdict=verdict,
-            actor=actor,
-            reason=reason,
-            received_at=self._clock(),
-        )
+        said = {
+            "stage": stage[0],
+            "round": stage[1],
+            "verdict": verdict,
+            "actor": actor,
+            "reason": reason,
+            "received_at": self._clock(),
+        }
+        decision = validated(Decide, said)
         try:
             return await self._update(process, wire.DECIDE, decision, DecisionRecorded, request_id)
         except NotRunning:
             return await self._answer_late(process, decision)
-
-    async def _open_stage(self, process: str) -> tuple[str, int]:
-        """The stage that is open, or was last; the process itself is asked if the projection lags behind."""
-        view = await self._view(process)
-        if not view.ended and (view.approval is None or view.approval.status is not ApprovalStatus.PENDING):
-            with suppress(NotRunning):
-                view = await self._ask(process)
-        if view.approval is None:
-            raise Refusal(Code.NOT_PENDING, f"{process}: it waits for no approval; it is {view.state}")
-        return view.approval.stage, view.approval.round
 
     async def _answer_late(self, process: str, decision: Decide) -> DecisionRecorded:
         """Answers for a process that has ended as it would have itself (SPEC 11, Codes).
@@ -125,16 +116,15 @@ class Approvals(Gateway):
         if view.approval is None:
             raise await self._has_ended(process)
         async with self._reading() as session:
-            votes = _votes(await processes.approvals_of(session, process))
+            stages = await processes.approvals_of(session, process)
+        # A change of the definition has voided what was said under the one before (SPEC 4.6).
+        votes = _votes(stage for stage in stages if stage.definition == view.approval.definition)
         last = votes[-1] if votes else None
         for vote in votes:
             if _is_repeated(vote, decision):
                 settled = vote is last and _settled(view.approval, vote)
                 return vote.model_copy(update={"status": view.approval.status}) if settled else vote
-        raise _too_late(process, view, last.actor if last else None)
-
-
-_FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
+        raise too_late(process, view, last.actor if last else None)
 
 
 def _votes(stages: Iterable[StageEntry]) -> list[DecisionRecorded]:
@@ -168,15 +158,4 @@ def _is_repeated(vote: DecisionRecorded, decision: Decide) -> bool:
 def _settled(approval: OpenApproval, last: DecisionRecorded) -> bool:
     """Whether the last vote ended the approval, rather than a deadline or a command after it."""
     in_last_stage = (last.stage, last.round) == (approval.stage, approval.round)
-    return in_last_stage and _FINAL.get(approval.status) is last.verdict
-
-
-def _too_late(process: str, view: ProcessView, last_voter: str | None) -> Refusal:
-    assert view.approval is not None
-    status = view.approval.status
-    if status is ApprovalStatus.EXPIRED:
-        return Refusal(Code.APPROVAL_EXPIRED, f"stage {view.approval.stage} of {process} expired undecided")
-    if status is ApprovalStatus.PENDING:
-        return Refusal(Code.PROCESS_ENDED, f"{process}: its run was ended from outside")
-    by = f" by {last_voter}" if last_voter and status in _FINAL else ""
-    return Refusal(Code.ALREADY_DECIDED, f"the approval of {process} is {status}{by}; nothing was changed")
+    return in_last_stage and FINAL.get(approval.status) is last.verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starter.acting import Acting
 from starter.approvals import Approvals
 from starter.archive import Archive
 from starter.audit import Audit
@@ -11,7 +12,7 @@ from starter.schedule import Schedules
 from starter.submission import Submissions
 
 
-class Countersign(Submissions, Orders, Approvals, Reading, Archive, Audit, Schedules):
+class Countersign(Submissions, Orders, Approvals, Acting, Reading, Archive, Audit, Schedules):
     """All operations in one place; see the classes it is made of, and `Gateway` for how to make one.
 
     Every operation answers with models, or raises `domain.errors.Refusal`.

@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from temporalio.worker import Worker
 
+from activities.directory import Directory
 from activities.notices import Notices
 from domain import wire
 from domain.errors import Refusal
@@ -128,7 +129,8 @@ async def office(sampled: Database, virtual_time: VirtualTime, task_queue: str) 
         workflows=WORKFLOWS,
         activities=[
             Notices(sampled).announce,
-            *(each for each in world.activities if each != world.announce),
+            Directory(sampled).look_up,
+            *(each for each in world.activities if each not in {world.announce, world.look_up}),
         ],
         workflow_runner=workflow_runner(),
     ):

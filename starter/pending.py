@@ -1,0 +1,70 @@
+"""What deciding and acting on approvals share: which stage is meant, and the answer to who comes too late."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TypedDict
+
+from domain.decisions import ApprovalStatus, Verdict
+from domain.errors import Code, Refusal
+from domain.transitions import ProcessView
+from starter.gateway import Gateway, NotRunning
+
+FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
+"""How an approval ends by somebody's decision, and by which."""
+
+
+class Meant(TypedDict, total=False):
+    """What every decision and action may be told besides.
+
+    Attributes:
+        reason: Why, for audit and mails.
+        stage: The stage that is meant, by default the one that is open.
+        round: Its opening that is meant, by default the present one.
+        request_id: The caller's idempotency key.
+    """
+
+    reason: str | None
+    stage: str | None
+    round: int | None
+    request_id: str | None
+
+
+class Pending(Gateway):
+    """Where an approval stands, for commands on it."""
+
+    async def _meant(self, process: str, stage: str | None, round_: int | None) -> tuple[str, int]:
+        """Stage and round of a command; what it leaves out is what is open, or was last.
+
+        Raises:
+            Refusal: NOT_PENDING if nothing is named and the process waits for no approval, NOT_FOUND or
+                UNAVAILABLE.
+        """
+        if stage is not None and round_ is not None:
+            return stage, round_
+        view = await self._latest_view(process)
+        if view.approval is not None:
+            return stage or view.approval.stage, round_ or view.approval.round
+        if stage is None:
+            raise Refusal(Code.NOT_PENDING, f"{process}: it waits for no approval; it is {view.state}")
+        return stage, round_ or 1
+
+    async def _latest_view(self, process: str) -> ProcessView:
+        """The view of a process; it is asked itself if the projection lags behind."""
+        view = await self._view(process)
+        if not view.ended and (view.approval is None or view.approval.status is not ApprovalStatus.PENDING):
+            with suppress(NotRunning):
+                return await self._ask(process)
+        return view
+
+
+def too_late(process: str, view: ProcessView, last_voter: str | None = None) -> Refusal:
+    """What to answer to somebody who wants to decide or act after the process has ended (SPEC 11, Codes)."""
+    assert view.approval is not None
+    status = view.approval.status
+    if status is ApprovalStatus.EXPIRED:
+        return Refusal(Code.APPROVAL_EXPIRED, f"stage {view.approval.stage} of {process} expired undecided")
+    if status is ApprovalStatus.PENDING:
+        return Refusal(Code.PROCESS_ENDED, f"{process}: its run was ended from outside")
+    by = f" by {last_voter}" if last_voter and status in FINAL else ""
+    return Refusal(Code.ALREADY_DECIDED, f"the approval of {process} is {status}{by}; nothing was changed")
