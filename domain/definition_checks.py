@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from domain import conditions
 from domain.definition_graph import Graph, Way
@@ -54,23 +53,15 @@ class DefinitionFinding:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class Known(Protocol):
-    """A person as far as a definition is concerned."""
-
-    @property
-    def active(self) -> bool:
-        """False once the person has left."""
-
-
 def findings(
-    definition: ApprovalDefinition, people: Mapping[str, Known] | None = None
+    definition: ApprovalDefinition, people: Mapping[str, bool] | None = None
 ) -> tuple[DefinitionFinding, ...]:
     """Everything that can be said of a definition without a request, blocking findings first.
 
     Args:
         definition: What is to be published.
-        people: The directory by key; None if it is not at hand. Who is not in it is a warning only, as
-            people may be loaded later.
+        people: Everybody in the directory by key, and whether they are still there; None if it is not at
+            hand. Who is not in it is a warning only, as people may be loaded later.
     """
     graph = Graph(definition)
     found = [*_size(definition), *_ways(definition, graph), *_requester(definition)]
@@ -217,13 +208,13 @@ def _same(new: Approvers, old: Approvers, field: str) -> bool:
 # People
 
 
-def _people(definition: ApprovalDefinition, people: Mapping[str, Known]) -> Iterator[DefinitionFinding]:
+def _people(definition: ApprovalDefinition, people: Mapping[str, bool]) -> Iterator[DefinitionFinding]:
     for path, approvers in _asked(definition):
         for index, key in enumerate(approvers.people):
             place = f"{path}.people.{index}"
             if key not in people:
                 yield _warning(place, f"{key} is not in the directory")
-            elif not people[key].active:
+            elif not people[key]:
                 yield _warning(place, f"{key} has left and can decide nothing")
 
 

@@ -1,4 +1,4 @@
-"""What must stand in Temporal before processes run: search attributes, the relay, the deployment schedule.
+"""What must stand in Temporal before processes run: search attributes, the relay, the schedules.
 
 Every worker sees to it when it starts, so that nobody has to set anything up by hand and nothing is missing
 after a move to another cluster. Any number of them may do so at once.
@@ -28,6 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import wire
 
 DEPLOYMENT_EVERY = timedelta(hours=4)
+MAINTENANCE_EVERY = timedelta(days=1)
 
 _NOT_OURS_TO_SET = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 """How clusters answer on which search attributes are set by other means, such as Temporal Cloud."""
@@ -45,7 +46,7 @@ async def ensure_engine(
 
     Args:
         client: Where to look.
-        task_queue: Where processes run; the relay and the rounds of deployment run beside it.
+        task_queue: Where processes run; the relay and what is scheduled run beside it.
         deployment_every: Time between two rounds, for a schedule that does not exist yet.
 
     Raises:
@@ -53,11 +54,26 @@ async def ensure_engine(
     """
     await _ensure_search_attributes(client)
     await _ensure_relay(client, task_queue)
-    await _ensure_schedule(client, task_queue, deployment_every)
+    await _ensure_schedule(
+        client,
+        wire.deployment_schedule(task_queue),
+        wire.DEPLOYMENT_ROUND,
+        housekeeping_queue(task_queue),
+        every=deployment_every,
+        summary="deploys every confirmed line",
+    )
+    await _ensure_schedule(
+        client,
+        wire.maintenance_schedule(task_queue),
+        wire.DEFINITIONS_MAINTENANCE,
+        housekeeping_queue(task_queue),
+        every=MAINTENANCE_EVERY,
+        summary="removes definitions that nobody uses",
+    )
 
 
 def housekeeping_queue(task_queue: str) -> str:
-    """Where what is no process runs: the relay and the rounds of deployment.
+    """Where what is no process runs: the relay, what is scheduled, and rollouts.
 
     On versioned workers processes are pinned to the build that started them. The relay never ends: pinned, it
     would stay with its first build and stop for good with the last worker of that. What runs are pinned to is
@@ -98,14 +114,12 @@ async def _ensure_relay(client: Client, task_queue: str) -> None:
     )
 
 
-async def _ensure_schedule(client: Client, task_queue: str, every: timedelta) -> None:
-    schedule = wire.deployment_schedule(task_queue)
+async def _ensure_schedule(
+    client: Client, schedule: str, workflow: str, task_queue: str, *, every: timedelta, summary: str
+) -> None:
     wanted = Schedule(
         action=ScheduleActionStartWorkflow(
-            wire.DEPLOYMENT_ROUND,
-            id=schedule,
-            task_queue=housekeeping_queue(task_queue),
-            static_summary="deploys every confirmed line",
+            workflow, id=schedule, task_queue=task_queue, static_summary=summary
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),

@@ -23,16 +23,34 @@ from domain.offers import Offer
 MAX_BYTES = 1_000_000
 """Largest file that is read; an order of 50 lines has a few kilobytes."""
 
+MAX_DEFINITION_BYTES = 256_000
+"""Largest file of an approval definition; four times what it may come to, for comments and white space."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_model(path: Path, model: type[M]) -> M:
+def read_model(path: Path, model: type[M], *, max_bytes: int = MAX_BYTES) -> M:
     """Reads one file into a model.
 
     Raises:
         Refusal: INVALID_INPUT, naming the file and the line and column or the field and its value.
     """
-    return validated(model, read_document(path), path.name)
+    return validated(model, read_document(path, max_bytes), path.name)
+
+
+def read_definitions(path: Path) -> list[ApprovalDefinition]:
+    """Reads one approval definition, or every one in a folder or in its `definitions`.
+
+    Raises:
+        Refusal: INVALID_INPUT, naming the file and the field; NOT_FOUND, if there are no such files.
+    """
+    if not path.is_dir():
+        return [_read_definition(path)]
+    folder = path / "definitions" if (path / "definitions").is_dir() else path
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise Refusal(Code.NOT_FOUND, f"definitions: {folder} holds no *.yaml")
+    return [_read_definition(file) for file in files]
 
 
 def read_order(path: Path) -> Any:
@@ -52,9 +70,7 @@ def read_catalogue(folder: Path) -> tuple[list[Offer], list[ApprovalDefinition]]
         Refusal: INVALID_INPUT, naming the file and the field; NOT_FOUND, if there are no such files.
     """
     offers = [read_model(path, Offer) for path in sorted((folder / "offers").glob("*.yaml"))]
-    definitions = [
-        read_model(path, ApprovalDefinition) for path in sorted((folder / "definitions").glob("*.yaml"))
-    ]
+    definitions = [_read_definition(path) for path in sorted((folder / "definitions").glob("*.yaml"))]
     if not (offers or definitions):
         raise Refusal(
             Code.NOT_FOUND,
@@ -63,7 +79,7 @@ def read_catalogue(folder: Path) -> tuple[list[Offer], list[ApprovalDefinition]]
     return offers, definitions
 
 
-def read_document(path: Path) -> Any:
+def read_document(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     """Reads a YAML or JSON file.
 
     Anchors and duplicate keys are refused: the first can blow a small file up beyond bounds, of the second
@@ -72,7 +88,7 @@ def read_document(path: Path) -> Any:
     Raises:
         Refusal: INVALID_INPUT, naming the file and the line and column; NOT_FOUND.
     """
-    text = _read_text(path)
+    text = _read_text(path, max_bytes)
     try:
         if path.suffix == ".json":
             return json.loads(text)
@@ -129,16 +145,20 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_text(path: Path) -> str:
+def _read_definition(path: Path) -> ApprovalDefinition:
+    return read_model(path, ApprovalDefinition, max_bytes=MAX_DEFINITION_BYTES)
+
+
+def _read_text(path: Path, max_bytes: int) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise Refusal(Code.NOT_FOUND, f"file: there is no {path}") from None
     except OSError as error:
         raise _malformed(path, f"cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise _malformed(path, f"is larger than {MAX_BYTES // 1000} kB")
+    if len(content) > max_bytes:
+        raise _malformed(path, f"is larger than {max_bytes // 1000} kB")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

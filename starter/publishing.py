@@ -1,15 +1,19 @@
-"""Publishing a catalogue from files, and saying what it changes (SPEC 4.1)."""
+"""Publishing a catalogue from files: what is new, what speaks against it, whom it concerns (SPEC 4.6)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.definitions import ApprovalDefinition
+from domain.definition_checks import DefinitionFinding, Severity, findings
+from domain.definitions import ApprovalDefinition, OnChange, content_hash
+from domain.errors import Code, Refusal
 from domain.offers import Offer
+from domain.rollouts import DefinitionChange, of_offer, of_update
 from starter.gateway import database_errors
 from storage import catalogue
+from storage import definitions as stored
 from storage.catalogue import Version
 from storage.database import Database
 
@@ -28,12 +32,52 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something an author should know of a definition that was published all the same."""
+
+    reference: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new version means for requests that are open.
+
+    Attributes:
+        reference: The new version, `name@version`.
+        of_offer: Whether it is an offer's, not a definition's.
+        changes: What it changes, in the order in which requests are told.
+    """
+
+    reference: str
+    of_offer: bool
+    changes: tuple[DefinitionChange, ...]
+
+    @property
+    def acting(self) -> tuple[DefinitionChange, ...]:
+        """The changes that requests have to be told of; the others go on as they are."""
+        return tuple(each for each in self.changes if each.mode is not OnChange.CONTINUE)
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """What publishing came to, or would have."""
 
     new: tuple[Change, ...]
     unchanged: tuple[str, ...]
+    warnings: tuple[Warned, ...]
+    plans: tuple[Plan, ...]
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was published before."""
+
+    versions: dict[type[Offer | ApprovalDefinition], tuple[Version, ...]]
+    offers: dict[str, tuple[Offer, str]]
+    definitions: dict[str, tuple[ApprovalDefinition, str]]
 
 
 async def publish(
@@ -46,6 +90,8 @@ async def publish(
 ) -> Published:
     """Publishes offers and approval definitions; doing it again changes nothing.
 
+    Open requests are left to whoever carries out the plans (`starter/definitions.py`).
+
     Args:
         database: Migrated.
         offers: Offers, each with its version.
@@ -54,18 +100,66 @@ async def publish(
         dry_run: Say what would change, and change nothing.
 
     Raises:
-        Refusal: VERSION_CONFLICT with the difference, INVALID_INPUT or UNAVAILABLE.
+        Refusal: VERSION_CONFLICT with the difference; INVALID_INPUT naming the place of everything that must
+            not be published; UNAVAILABLE.
     """
-    given: list[Offer | ApprovalDefinition] = [*definitions, *offers]
-    bodies = {each.reference: each for each in given}
     with database_errors():
         async with database.session() as session:
-            before = {
-                kind: await catalogue.list_versions(session, kind) for kind in (Offer, ApprovalDefinition)
-            }
+            before = _Before(
+                versions={
+                    kind: await catalogue.list_versions(session, kind) for kind in (Offer, ApprovalDefinition)
+                },
+                offers=await catalogue.current_offers(session),
+                definitions=await catalogue.current_definitions(session),
+            )
             done = await catalogue.publish(session, offers, definitions, at, dry_run=dry_run)
-    changes = (_change(bodies[each], before[type(bodies[each])]) for each in done.new)
-    return Published(new=tuple(changes), unchanged=done.unchanged, dry_run=dry_run)
+            new_definitions = [each for each in definitions if each.reference in done.new]
+            people = await stored.people(session)
+            found = {each.reference: findings(each, people) for each in new_definitions}
+            _refuse_blocking(found)
+    new_offers = [each for each in offers if each.reference in done.new]
+    new: list[Offer | ApprovalDefinition] = [*new_definitions, *new_offers]
+    return Published(
+        new=tuple(_change(each, before.versions[type(each)]) for each in new),
+        unchanged=done.unchanged,
+        warnings=tuple(
+            Warned(reference, each.path, each.message) for reference, said in found.items() for each in said
+        ),
+        plans=tuple(_plans(before, new_offers, new_definitions)),
+        dry_run=dry_run,
+    )
+
+
+def _refuse_blocking(found: dict[str, tuple[DefinitionFinding, ...]]) -> None:
+    blocking = [
+        f"definition {reference}, {each}"
+        for reference, said in found.items()
+        for each in said
+        if each.severity is Severity.BLOCKING
+    ]
+    if blocking:
+        raise Refusal(Code.INVALID_INPUT, "\n".join(blocking))
+
+
+def _plans(
+    before: _Before, offers: Iterable[Offer], definitions: Iterable[ApprovalDefinition]
+) -> Iterator[Plan]:
+    current = dict(before.definitions)
+    for definition in sorted(definitions, key=lambda each: each.version):
+        older = current.get(definition.name)
+        if older is None or older[0].version < definition.version:
+            current[definition.name] = (definition, content_hash(definition))
+    for name, (definition, hash_) in current.items():
+        had_others = any(each.name == name for each in before.versions[ApprovalDefinition])
+        if current[name] != before.definitions.get(name) and had_others:
+            yield Plan(definition.reference, False, (of_update(definition, hash_),))
+    newest = {each.name: each for each in sorted(offers, key=lambda each: each.version)}
+    for offer in newest.values():
+        was = before.offers.get(offer.name)
+        if was is not None and was[0].version < offer.version:
+            changes = of_offer(was[0], offer, current)
+            if changes:
+                yield Plan(offer.reference, True, changes)
 
 
 def _change(body: Offer | ApprovalDefinition, published: Sequence[Version]) -> Change:

@@ -100,6 +100,16 @@ async def current_definition(session: AsyncSession, name: str) -> tuple[Approval
     return row.body, row.hash
 
 
+async def current_definitions(session: AsyncSession) -> dict[str, tuple[ApprovalDefinition, str]]:
+    """What new requests take of every definition, with its hash, by name; none that is retired altogether."""
+    rows = await session.scalars(
+        select(DefinitionVersionRow)
+        .where(col(DefinitionVersionRow.retired_at).is_(None))
+        .order_by(col(DefinitionVersionRow.version))
+    )
+    return {row.name: (row.body, row.hash) for row in rows}
+
+
 async def list_versions(
     session: AsyncSession, kind: type[Offer | ApprovalDefinition], name: str | None = None
 ) -> tuple[Version, ...]:
@@ -228,12 +238,8 @@ async def _check_purposes(session: AsyncSession, definitions: Sequence[ApprovalD
 
 async def _check_references(session: AsyncSession, offers: Iterable[Offer]) -> None:
     known = set(await session.scalars(select(col(OfferVersionRow.name)).distinct()))
-    purposes = {
-        row.name: row.body.purpose
-        for row in await session.scalars(
-            select(DefinitionVersionRow).where(col(DefinitionVersionRow.retired_at).is_(None))
-        )
-    }
+    current = await current_definitions(session)
+    purposes = {name: definition.purpose for name, (definition, _) in current.items()}
     for offer in offers:
         for purpose, name in offer.definitions.items():
             field = "approval" if purpose is Purpose.REQUEST else str(purpose)

@@ -18,6 +18,7 @@ from storage.tables import (
     ApprovalRow,
     ApprovalSeatRow,
     DefinitionVersionRow,
+    PersonRow,
     ProcessRow,
     RemovedDefinitionRow,
 )
@@ -220,6 +221,12 @@ def _standing(row: ProcessRow, stage: ApprovalRow | None, votes: Iterable[CastVo
         is_pending=not row.ended and (approval is None or approval.status is ApprovalStatus.PENDING),
         votes=tuple(votes),
     )
+
+
+async def people(session: AsyncSession) -> dict[str, bool]:
+    """Everybody in the directory by key, and whether they are still there."""
+    rows = await session.execute(select(col(PersonRow.key), col(PersonRow.active)))
+    return {row.key: row.active for row in rows}
 
 
 async def _current(session: AsyncSession) -> dict[str, int]:

@@ -58,6 +58,8 @@ async def test_every_activity_a_workflow_can_ask_for_is_there(
         wire.APPROVAL_AWAIT_CONDITION,
         wire.RELAY,
         wire.DEPLOY_CONFIRMED,
+        wire.ROLL_OUT,
+        wire.REMOVE_UNUSED,
     }
     async with AsyncExitStack() as resources:
         activities = await worker.compose(settings, client, resources)
@@ -67,7 +69,14 @@ async def test_every_activity_a_workflow_can_ask_for_is_there(
 
 def test_every_workflow_type_of_the_wire_is_there() -> None:
     names = {workflow._Definition.must_from_class(each).name for each in WORKFLOWS}
-    assert names == {wire.ORDER, wire.ORDER_LINE, wire.DEPLOYMENT_ROUND, wire.RELAY_OUTBOX}
+    assert names == {
+        wire.ORDER,
+        wire.ORDER_LINE,
+        wire.DEPLOYMENT_ROUND,
+        wire.DEFINITION_ROLLOUT,
+        wire.DEFINITIONS_MAINTENANCE,
+        wire.RELAY_OUTBOX,
+    }
 
 
 def test_backends_are_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

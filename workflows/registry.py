@@ -6,10 +6,19 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from workflows.deployment import DeploymentRoundWorkflow
 from workflows.line import OrderLineWorkflow
+from workflows.maintenance import DefinitionsMaintenanceWorkflow
 from workflows.order import OrderWorkflow
 from workflows.relay import RelayOutboxWorkflow
+from workflows.rollout import DefinitionRolloutWorkflow
 
-WORKFLOWS = (OrderWorkflow, OrderLineWorkflow, DeploymentRoundWorkflow, RelayOutboxWorkflow)
+WORKFLOWS = (
+    OrderWorkflow,
+    OrderLineWorkflow,
+    DeploymentRoundWorkflow,
+    DefinitionRolloutWorkflow,
+    DefinitionsMaintenanceWorkflow,
+    RelayOutboxWorkflow,
+)
 
 LIBRARIES = ("domain", "activities", "storage")
 """Ours and deterministic (domain), or used for names and types only (activities, and what they import).

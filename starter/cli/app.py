@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from starter.cli import approvals, audit, catalog, directory, mails, orders, schedule, stack
+from starter.cli import approvals, audit, catalog, definitions, directory, mails, orders, schedule, stack
 
 app = typer.Typer(
     name="countersign",
@@ -18,6 +18,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
 app.add_typer(mails.app, name="mails")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(definitions.app, name="definitions")
 app.add_typer(directory.app, name="directory")
 app.add_typer(schedule.app, name="schedule")
 stack.add_to(app)

@@ -14,11 +14,10 @@ from rich.text import Text
 from domain.definitions import ApprovalDefinition
 from domain.offers import Offer
 from starter.cli.output import answer, table
-from starter.cli.session import Json, with_database
+from starter.cli.session import Json, call, with_database
+from starter.definitions import PlannedRollout, Publication
 from starter.files import read_catalogue
-from starter.gateway import database_errors, utc_now
-from starter.publishing import Published
-from starter.publishing import publish as publish_versions
+from starter.gateway import database_errors
 from storage import catalogue
 from storage.catalogue import Version
 from storage.database import Database
@@ -38,11 +37,8 @@ def publish(
 ) -> None:
     """Publish new versions. Published ones are immutable; publishing again changes nothing."""
     offers, definitions = read_catalogue(folder)
-
-    async def operation(database: Database) -> Published:
-        return await publish_versions(database, offers, definitions, utc_now(), dry_run=dry_run)
-
-    answer(with_database(operation), _published, as_json=as_json)
+    done = call(lambda countersign: countersign.publish_catalogue(offers, definitions, dry_run=dry_run))
+    answer(done, published, as_json=as_json)
 
 
 @app.command("list")
@@ -70,15 +66,48 @@ def _versions(
     return operation
 
 
-def _published(published: Published) -> RenderableType:
-    done = "would be published" if published.dry_run else "published"
+def published(publication: Publication) -> RenderableType:
+    """What publishing came to: differences, warnings, and what becomes of open requests."""
+    done = "would be published" if publication.dry_run else "published"
     parts: list[RenderableType] = []
-    for change in published.new:
+    for change in publication.new:
         parts.append(Text(f"{change.reference} {done}", style="green"))
         if change.diff:
             parts.append(Syntax(change.diff, "diff", background_color="default"))
-    parts.append(Text(f"{len(published.new)} {done}, {len(published.unchanged)} unchanged."))
+    parts.extend(
+        Text(f"warning: {warned.reference}, {warned.path}: {warned.message}", style="yellow")
+        for warned in publication.warnings
+    )
+    for planned in publication.rollouts:
+        if publication.dry_run:
+            parts.append(fates(planned))
+        elif planned.rollout is not None:
+            parts.append(Text(f"{planned.rollout} tells open requests of {planned.reference}"))
+    parts.append(Text(f"{len(publication.new)} {done}, {len(publication.unchanged)} unchanged."))
     return Group(*parts)
+
+
+def fates(plan: PlannedRollout) -> RenderableType:
+    """What would become of the open requests, as a table."""
+    return table(
+        f"{plan.reference}: open requests",
+        "Process",
+        "Definition",
+        "Stage",
+        "Votes",
+        "Becomes",
+        rows=(
+            (
+                fate.process,
+                fate.definition,
+                fate.stage,
+                [f"{vote.stage}: {vote.verdict} ({vote.person})" for vote in fate.votes],
+                fate.becomes or "passed by: its approval is over",
+            )
+            for fate in plan.fates
+        ),
+        empty=f"{plan.reference} concerns no open request.",
+    )
 
 
 def _list(found: tuple[tuple[Version, ...], tuple[Version, ...]]) -> RenderableType:

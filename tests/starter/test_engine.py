@@ -58,6 +58,8 @@ async def test_a_new_cluster_gets_everything_though_several_workers_see_to_it_at
     deployment = await schedule(new_cluster)
     assert deployment.spec.intervals[0].every == timedelta(hours=4)
     assert deployment.policy.overlap is ScheduleOverlapPolicy.SKIP
+    maintenance = (await new_cluster.get_schedule_handle(wire.MAINTENANCE_SCHEDULE).describe()).schedule
+    assert maintenance.spec.intervals[0].every == timedelta(days=1)
 
 
 async def test_a_worker_that_starts_later_changes_nothing(new_cluster: Client) -> None:
