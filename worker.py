@@ -28,6 +28,7 @@ from activities.deployment import Deployments
 from activities.directory import Directory
 from activities.dns import Checker, DnsSettings
 from activities.mail.delivery import MailSettings
+from activities.maintenance import Maintenance
 from activities.notices import Notices
 from activities.outbox import Outbox
 from activities.provisioning import Provisioning
@@ -35,6 +36,7 @@ from activities.provisioning.adapter import Adapter
 from activities.provisioning.http import HttpAdapter, HttpAdapterSettings
 from activities.provisioning.local import LocalAdapter
 from activities.records import Records
+from activities.rollout import Rollouts
 from domain.base import Key
 from starter.engine import ensure_engine, housekeeping_queue
 from starter.logs import WORKER_READY, configure_logging, core_runtime
@@ -174,8 +176,11 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
         records.watch,
         records.look,
         Provisioning(adapters).provision,
+        Provisioning(adapters).deprovision,
         Conditions(sources).await_condition,
         Deployments(client).deploy_confirmed,
+        Rollouts(client).roll_out,
+        Maintenance(database).remove_unused,
         outbox.relay,
     ]
 

@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.calendars import Calendar
 from domain.decisions import ApprovalStatus, Approver
 from domain.definitions import ApprovalDefinition, OnChange
+from domain.organisations import OrganisationKind
 
 
 class StageCommand(Command):
@@ -111,6 +113,7 @@ class ChangeDefinition(Command):
         definition: The snapshot of the new one.
         definition_hash: Its content hash; must fit.
         mode: `reset` or `abort`.
+        calendars: The calendars of the parties that its stages name.
     """
 
     definition: ApprovalDefinition
@@ -118,6 +121,7 @@ class ChangeDefinition(Command):
     mode: OnChange
     actor: Key
     reason: Text | None = None
+    calendars: dict[OrganisationKind, Calendar] = Field(default_factory=dict)
 
 
 class Inquiry(Message):

@@ -104,7 +104,6 @@ class Course:
         Returns:
             The stage that opened; its roster still has to be seated. None once the approval has ended.
         """
-        self.skipped = ()
         if not self.is_pending:
             return None
         if self._replacement is not None:
@@ -150,10 +149,14 @@ class Course:
             first = self.index + 1
         skipped: list[str] = []
         for index, stage in enumerate(self.definition.stages[first:], first):
-            if stage.when is None or self._holds(stage.when):
+            if self.applies(stage):
                 return index, tuple(skipped)
             skipped.append(stage.name)
         return None, tuple(skipped)
+
+    def applies(self, stage: Stage) -> bool:
+        """Whether a stage's condition is true of the request."""
+        return stage.when is None or self._holds(stage.when)
 
     def change_definition(self, command: ChangeDefinition) -> tuple[Vote, ...]:
         """Starts again on another definition, or ends the approval because it has changed (SPEC 4.6).
@@ -166,6 +169,7 @@ class Course:
             self.votes.clear()
             self._answers.clear()
             self._replacement = command.definition
+            self._calendars = {**self._calendars, **command.calendars}
             if self._opening is not None:
                 self.leave(Outcome.VOIDED)
                 self._jump = 0
@@ -240,6 +244,10 @@ class Course:
         here = (self.stage.name, self.round)
         return tuple(vote for vote in self.votes if (vote.stage, vote.round) == here)
 
+    def is_barred(self, person: str) -> bool:
+        """Whether somebody may not decide the open stage as the request is theirs."""
+        return person in self.affected and not self.stage.self_approval
+
     def vote_of(self, person: str) -> Vote | None:
         """How somebody voted in the open stage."""
         return next((vote for vote in self.stage_votes if vote.actor == person), None)
@@ -263,7 +271,15 @@ class Course:
         else:
             self._end(ApprovalStatus.REJECTED, by, reason, at)
 
+    def _approve_if_last(self, by: str | None, reason: str | None, at: datetime | None = None) -> None:
+        """Approves the request if no stage follows, or only such as do not apply to it."""
+        following, skipped = self._following()
+        if following is None:
+            self._end(ApprovalStatus.APPROVED, by, reason, at)
+            self.skipped = skipped
+
     def _end(
         self, status: ApprovalStatus, by: str | None, reason: str | None, ended_at: datetime | None = None
     ) -> None:
+        self.skipped = ()
         self.status, self.ended_by, self.ended_reason, self.ended_at = status, by, reason, ended_at

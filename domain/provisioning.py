@@ -102,6 +102,28 @@ class ProvisionService(Message):
     order: ServiceOrder
 
 
+class RemoveService(Message):
+    """Asks for something that was provided to be taken away again (SPEC 5.7).
+
+    Attributes:
+        adapter: Name of the adapter that provided it.
+        order: As it was ordered, under an idempotency key of its own.
+    """
+
+    adapter: Key
+    order: ServiceOrder
+
+
+class Removed(Message):
+    """The service is not there, read back.
+
+    Attributes:
+        was_there: Whether it had to be removed, or had never come about.
+    """
+
+    was_there: bool
+
+
 class Provisioned(Message):
     """The service is there, read back.
 
@@ -127,6 +149,11 @@ def ask_again_after(attempt: int, retry_after: float | None = None) -> timedelta
         return max(wish, ASK_AGAIN_SOONEST)
     doublings = min(attempt - 1, 10)
     return min(ASK_AGAIN_FIRST * (1 << doublings), ASK_AGAIN_LATEST)
+
+
+def is_gone(status: Answer) -> bool:
+    """Whether a status, read back after a removal, says that there is nothing."""
+    return status.outcome is Outcome.INVALID
 
 
 def confirm(done: Answer, status: Answer) -> Answer:

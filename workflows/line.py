@@ -11,7 +11,7 @@ from temporalio.exceptions import is_cancelled_exception
 
 from domain import wire
 from domain.approval import Approval
-from domain.conditions import holds
+from domain.conditions import ConditionError, holds
 from domain.decisions import ApprovalStatus
 from domain.errors import Code, Refusal
 from domain.line import LineState
@@ -20,9 +20,10 @@ from domain.mail import MailFacts, Template
 from domain.offers import Deployment
 from domain.orders import Line, LineCommand, LineOutcome, OrderLine
 from domain.organisations import Parties
-from domain.request_data import request_data
+from domain.request_data import RequestData, request_data
 from domain.transitions import SYSTEM, ProcessView
-from workflows.fulfilment import Ended, Fulfilment
+from workflows.course import Ended, Unwinding
+from workflows.fulfilment import Fulfilment
 from workflows.gate import ApprovalGate
 from workflows.names import PROCESS_STATE
 from workflows.process import OPERATOR, refusals
@@ -57,14 +58,18 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             await self.be_confirmed()
             await self.reach_start_date()
             await self.be_deployed()
+            await self.be_prepared()
             await self.have_records_verified()
             await self.be_provisioned()
         except Ended:
             self.records.stop()
+        except Unwinding as unwinding:
+            await self.be_unwound(unwinding)
         except BaseException as error:
             if not is_cancelled_exception(error):
                 raise
             self.end_from_outside()
+        await self.look_for_late_steps()
         await self.all_announced()
         return LineOutcome(
             number=order_line.line.number,
@@ -126,6 +131,13 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         self.closure.start(workflow.now())
         actor = self.progress.deploy_requested_by or SYSTEM
         self.note("line.deployed", actor=actor, services=self.service_change())
+
+    async def be_unwound(self, unwinding: Unwinding) -> None:
+        """Takes back what was done for the line, and ends it (L21, L23)."""
+        self.records.stop()
+        await self.take_back_steps()
+        with suppress(Ended):
+            unwinding.end()
 
     def end_from_outside(self) -> None:
         """Ends the line because somebody requested the cancellation of its run in Temporal itself.
@@ -192,7 +204,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         return Approval(
             line.approval,
             self.context.requested_by,
-            holds=lambda condition: holds(condition, data),
+            holds=lambda condition: _applies(condition, data),
             calendars=line.calendars,
         )
 
@@ -242,3 +254,11 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         attributes = workflow.info().typed_search_attributes
         if attributes.get(PROCESS_STATE) != state:
             workflow.upsert_search_attributes([PROCESS_STATE.value_set(state)])
+
+
+def _applies(condition: str, data: RequestData) -> bool:
+    """Whether a stage is to be asked; one whose condition nobody checked at publication rather is."""
+    try:
+        return holds(condition, data)
+    except ConditionError:
+        return True

@@ -20,8 +20,11 @@ from domain.provisioning import (
     Outcome,
     Provisioned,
     ProvisionService,
+    Removed,
+    RemoveService,
     ask_again_after,
     confirm,
+    is_gone,
 )
 
 
@@ -59,6 +62,33 @@ class Provisioning:
             raise _not_yet(request, answer)
         return Provisioned(reference=answer.reference or order.service)
 
+    @activity.defn(name=wire.DEPROVISION)
+    async def deprovision(self, request: RemoveService) -> Removed:
+        """Have a service taken away, however often this is tried; what is not there is gone already.
+
+        Returns:
+            Whether there was anything, after its absence was read back.
+
+        Raises:
+            ApplicationError: As for `provision`.
+        """
+        adapter = self._adapter(request.adapter)
+        order = request.order
+        try:
+            async with heartbeating():
+                before = await adapter.status(order)
+                answer = await adapter.deprovision(order)
+                after = await adapter.status(order)
+        except AdapterUnavailable as error:
+            raise ApplicationError(
+                f"Cannot remove {_what(request)}. {error}", type=Code.UNAVAILABLE
+            ) from error
+        if answer.is_refusal:
+            raise _refused(request, answer)
+        if answer.outcome is Outcome.PENDING or not is_gone(after):
+            raise _not_yet(request, answer)
+        return Removed(was_there=not is_gone(before))
+
     def _adapter(self, name: str) -> Adapter:
         adapter = self._adapters.get(name)
         if adapter is None:
@@ -71,13 +101,13 @@ class Provisioning:
         return adapter
 
 
-def _what(request: ProvisionService) -> str:
+def _what(request: ProvisionService | RemoveService) -> str:
     """Which service of which backend is meant, as people read it."""
     order = request.order
     return f"{order.offer}@{order.offer_version} for service {order.service} from {request.adapter}"
 
 
-def _not_yet(request: ProvisionService, answer: Answer) -> ApplicationError:
+def _not_yet(request: ProvisionService | RemoveService, answer: Answer) -> ApplicationError:
     wait = ask_again_after(activity.info().attempt, answer.retry_after)
     said = f": {answer.message}" if answer.message else ""
     task = f" ({answer.reference})" if answer.reference else ""
@@ -89,7 +119,7 @@ def _not_yet(request: ProvisionService, answer: Answer) -> ApplicationError:
     )
 
 
-def _refused(request: ProvisionService, answer: Answer) -> ApplicationError:
+def _refused(request: ProvisionService | RemoveService, answer: Answer) -> ApplicationError:
     return ApplicationError(
         f"{answer.message} ({answer.outcome}; {_what(request)})",
         answer.outcome.value,
