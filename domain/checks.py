@@ -12,7 +12,7 @@ from enum import StrEnum
 from domain.base import Key, Message, UtcDatetime
 from domain.dns.names import DomainName
 from domain.dns.requirements import Requirement
-from domain.dns.verdicts import ObservationSeverity, Overall
+from domain.dns.verdicts import Doubt, ObservationSeverity, Overall
 from domain.mail import RecordFact
 from domain.orders import Line, OrderContext
 
@@ -83,6 +83,7 @@ class WatchRecords(Message):
 
     Attributes:
         known: Digest of what was seen last; None makes the first look the answer.
+        doubts: The records that passed and were not found any more when they were seen last.
         at: The process's time at which the watch starts.
         closes_at: When the line closes, for the tight polling of the last day.
         patience: For how many hours UNKNOWN answers are asked again before one is given back (L17).
@@ -98,6 +99,7 @@ class WatchRecords(Message):
     closes_at: UtcDatetime | None = None
     patience: int = 0
     token: str | None = None
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def closes_after(self) -> timedelta | None:
@@ -112,6 +114,7 @@ class RecordsSeen(Message):
         report: Id of the stored evidence.
         digest: Changes when a verdict changes; never for UNKNOWN.
         open: The required records that do not pass yet, with what was found and hints.
+        doubts: The records that pass because they did before, though they were not found (SPEC 5.6).
     """
 
     report: str
@@ -121,3 +124,4 @@ class RecordsSeen(Message):
     open: tuple[RecordFact, ...] = ()
     claim: Claim = Claim.OPEN
     summary: str = ""
+    doubts: tuple[Doubt, ...] = ()

@@ -84,7 +84,7 @@ class RecordsWatch:
         self._watch = None
 
     async def look(self) -> RecordsSeen:
-        """Looks once, at once."""
+        """Looks once, at once; doubts that only the running watch had are started anew by the next."""
         self.seen = await self.start_look()
         return self.seen
 
@@ -112,6 +112,7 @@ class RecordsWatch:
             requirements=self._requirements,
             at=workflow.now(),
             known=self.seen.digest if self.seen else None,
+            doubts=self.seen.doubts if self.seen else (),
             closes_at=closes_at,
             patience=patience,
             token=self._token,

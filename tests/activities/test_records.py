@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import to_jsonable_python
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
@@ -22,7 +23,7 @@ from domain import wire
 from domain.checks import Claim, RecordsSeen, WatchRecords
 from domain.dns.polling import poll_delay
 from domain.dns.requirements import Rule
-from domain.dns.verdicts import Overall, Report, Verdict
+from domain.dns.verdicts import Doubt, Overall, Report, Verdict
 from storage import inventory, reports
 from storage.database import Database
 from storage.tables import DnsReportRow
@@ -81,21 +82,33 @@ def watch(**more: Any) -> WatchRecords:
     return WatchRecords.model_validate(values | more)
 
 
-async def after(waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1) -> RecordsSeen:
-    """What the activity answers so long after it was scheduled."""
+async def after(
+    waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1, beats: list[Any] | None = None
+) -> RecordsSeen:
+    """What the activity answers so long after it was scheduled.
+
+    Its attempts hand the details of their last heartbeat on in `beats`.
+    """
+    beats = [] if beats is None else beats
     environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.__setitem__(slice(None), details)
     info = environment.info
-    environment.info = replace(info, started_time=info.scheduled_time + waited, attempt=attempt)
+    environment.info = replace(
+        info,
+        started_time=info.scheduled_time + waited,
+        attempt=attempt,
+        heartbeat_details=[to_jsonable_python(each) for each in beats],
+    )
     seen: RecordsSeen = await environment.run(activity, request)
     return seen
 
 
 async def not_yet(
-    waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1
+    waited: timedelta, activity: Any, request: WatchRecords, attempt: int = 1, beats: list[Any] | None = None
 ) -> ApplicationError:
     """The expected failure so long after it was scheduled."""
     with pytest.raises(ApplicationError) as caught:
-        await after(waited, activity, request, attempt)
+        await after(waited, activity, request, attempt, beats)
     assert caught.value.type == wire.NOT_YET
     assert caught.value.category is ApplicationErrorCategory.BENIGN
     return caught.value
@@ -171,6 +184,50 @@ async def test_a_record_that_is_in_place_stays_so_while_its_servers_are_away(
     await world.publish(ALIAS_LINE)
     world.fail(silent, *CUSTOMER)
     await not_yet(AT_ONCE, records.watch, both)
+
+
+BOTH_WERE_WANTED = {"requirements": (OWNERSHIP, ALIAS), "known": "alias=PASS it=MISSING"}
+
+
+async def test_a_record_that_was_in_place_is_lost_after_three_looks_over_72_hours(records: Records) -> None:
+    beats: list[Any] = []
+    for hours in (0, 4, 71):
+        error = await not_yet(hours * HOUR, records.watch, watch(**BOTH_WERE_WANTED), beats=beats)
+        assert "CNAME mail.contoso.test MISSING" in error.message
+    seen = await after(72 * HOUR, records.watch, watch(**BOTH_WERE_WANTED), beats=beats)
+    assert (seen.digest, seen.doubts) == ("alias=MISSING it=MISSING", ())
+
+
+async def test_other_news_takes_the_doubts_along(records: Records, world: World) -> None:
+    beats: list[Any] = []
+    await not_yet(HOUR, records.watch, watch(**BOTH_WERE_WANTED), beats=beats)
+    await world.publish(f'_countersign-challenge TXT "{OTHER_TOKEN}"')
+    seen = await after(5 * HOUR, records.watch, watch(**BOTH_WERE_WANTED), beats=beats)
+    assert seen.digest == "alias=PASS it=MISMATCH"
+    assert seen.doubts == (Doubt(id="alias", since=AT + HOUR, runs=2),)
+    assert seen.summary.endswith("; CNAME mail.contoso.test not found since 2026-03-02 09:00 UTC")
+    more = {"known": seen.digest, "doubts": seen.doubts, "at": seen.at}
+    lost = await after(70 * HOUR, records.look, watch(**(BOTH_WERE_WANTED | more)))
+    assert lost.digest == "alias=MISSING it=MISMATCH"
+
+
+async def test_a_watch_that_dies_keeps_what_was_in_doubt(records: Records, world: World) -> None:
+    doubts = (Doubt(id="alias", since=AT, runs=2),)
+    beats: list[Any] = []
+    world.fail(silent, *CUSTOMER)
+    await not_yet(HOUR, records.watch, watch(**BOTH_WERE_WANTED, doubts=doubts), beats=beats)
+    assert beats == [doubts]
+
+
+async def test_a_token_in_doubt_binds_nothing_until_it_is_found_again(
+    records: Records, claimed: Database, world: World
+) -> None:
+    await world.publish(ALIAS_LINE, f'_countersign-challenge TXT "{OTHER_TOKEN}"')
+    was_there = watch(requirements=(OWNERSHIP, ALIAS), known="alias=MISSING it=PASS")
+    for activity in (records.watch, records.look):
+        seen = await after(HOUR, activity, was_there)
+        assert (seen.digest, seen.state) == ("alias=PASS it=MISMATCH", Overall.PENDING)
+        assert (seen.claim, await holder(claimed)) == (Claim.OPEN, None)
 
 
 # Looking once

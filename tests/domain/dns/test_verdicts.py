@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -8,16 +8,34 @@ from hypothesis import strategies as st
 
 from domain.dns.evidence import Answer, Ending, Outcome, agree
 from domain.dns.requirements import Severity
-from domain.dns.verdicts import Overall, Report, RequirementResult, Verdict, changed, settle
+from domain.dns.verdicts import (
+    Doubt,
+    Overall,
+    Report,
+    RequirementResult,
+    Settled,
+    Verdict,
+    settle,
+)
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 VERDICTS = st.dictionaries(st.sampled_from(["mx", "own", "spf"]), st.sampled_from(Verdict), min_size=1)
 V = Verdict
 
 
-def report(verdicts: dict[str, Verdict], severity: Severity = Severity.REQUIRED) -> Report:
+HOUR = timedelta(hours=1)
+NEGATIVE = (V.MISSING, V.MISMATCH, V.CONFLICT)
+
+
+def report(
+    verdicts: dict[str, Verdict], severity: Severity = Severity.REQUIRED, at: datetime = NOW
+) -> Report:
     results = tuple(RequirementResult(id=id_, severity=severity, verdict=v) for id_, v in verdicts.items())
-    return Report(domain="contoso.ch", checked_at=NOW, results=results)
+    return Report(domain="contoso.ch", checked_at=at, results=results)
+
+
+def changed(known: str | None, seen: Report) -> bool:
+    return settle(known, seen).is_news(known)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +76,7 @@ def test_nothing_learnt_is_no_change(verdicts: dict[str, Verdict]) -> None:
     known = report(verdicts).digest
     silent = report(dict.fromkeys(verdicts, V.UNKNOWN))
     assert not changed(known, silent)
-    assert settle(known, silent).overall is report(verdicts).overall
+    assert settle(known, silent).report.overall is report(verdicts).overall
 
 
 @pytest.mark.parametrize(
@@ -67,7 +85,7 @@ def test_nothing_learnt_is_no_change(verdicts: dict[str, Verdict]) -> None:
         (V.PASS, V.PARTIAL, False),
         (V.MISSING, V.PARTIAL, True),
         (V.PARTIAL, V.PASS, True),
-        (V.PASS, V.MISSING, True),
+        (V.PASS, V.MISSING, False),
         (V.UNKNOWN, V.MISSING, True),
         (V.UNKNOWN, V.PARTIAL, True),
         (V.MISSING, V.CONFLICT, True),
@@ -79,15 +97,118 @@ def test_servers_lagging_behind_take_no_pass_away(before: Verdict, after: Verdic
 
 def test_records_seen_at_different_times_verify_together() -> None:
     known = report({"mx": V.PASS, "own": V.MISSING}).digest
-    settled = settle(known, report({"mx": V.UNKNOWN, "own": V.PASS}))
+    settled = settle(known, report({"mx": V.UNKNOWN, "own": V.PASS})).report
     assert settled.overall is Overall.VERIFIED
     assert not changed(settled.digest, report({"mx": V.PASS, "own": V.PASS}))
 
 
 @given(VERDICTS, VERDICTS)
 def test_a_settled_report_is_settled(one: dict[str, Verdict], other: dict[str, Verdict]) -> None:
-    settled = settle(report(one).digest, report(other))
-    assert settle(settled.digest, report(other)) == settled
+    settled = settle(report(one).digest, report(other)).report
+    assert settle(settled.digest, report(other)).report.digest == settled.digest
+
+
+# Losing what was in place (provisioning.md e.5)
+
+RUNS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(Verdict)), max_size=30)
+"""Checks of one record: hours since the one before, and what was found."""
+
+
+def watched(runs: list[tuple[int, Verdict]]) -> list[Settled]:
+    """What counts after each check of a record that was in place at first."""
+    at, known, last, counts = NOW, "own=PASS", Settled(report({})), []
+    for hours, verdict in runs:
+        at += hours * HOUR
+        last = settle(known, report({"own": verdict}, at=at), last.doubts)
+        known = last.report.digest
+        counts.append(last)
+    return counts
+
+
+def expected_loss(runs: list[tuple[int, Verdict]]) -> int | None:
+    """The check with which the record is lost, by the words of the rule."""
+    hour, missed = 0, []
+    for number, (hours, verdict) in enumerate(runs):
+        hour += hours
+        if verdict is V.PASS:
+            missed = []
+        elif verdict in NEGATIVE:
+            missed.append(hour)
+            if len(missed) >= 3 and hour - missed[0] >= 72:
+                return number
+    return None
+
+
+@given(RUNS)
+def test_a_record_in_place_is_lost_to_three_checks_over_72_hours_and_to_nothing_else(
+    runs: list[tuple[int, Verdict]],
+) -> None:
+    verdicts = [each.report.results[0].verdict for each in watched(runs)]
+    loss = expected_loss(runs)
+    until = len(runs) if loss is None else loss
+    assert verdicts[:until] == [V.PASS] * until
+    if loss is not None:
+        assert verdicts[loss] is runs[loss][1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from([V.UNKNOWN, V.PARTIAL]))))
+def test_not_knowing_never_takes_a_record_away(runs: list[tuple[int, Verdict]]) -> None:
+    assert all(each.report.overall is Overall.VERIFIED and not each.doubts for each in watched(runs))
+
+
+@pytest.mark.parametrize("between", [V.UNKNOWN, V.PARTIAL])
+def test_not_knowing_ends_no_doubt_either_but_finding_the_record_does(between: Verdict) -> None:
+    runs = [(0, V.MISSING), (36, V.MISMATCH), (1, between), (35, V.MISSING)]
+    assert watched(runs)[-1].report.digest == "own=MISSING"
+    again = watched([*runs[:2], (1, V.PASS), *runs[3:]])[-1]
+    assert again.report.digest == "own=PASS"
+    assert again.doubts == (Doubt(id="own", since=NOW + 72 * HOUR, runs=1),)
+
+
+@pytest.mark.parametrize(
+    ("runs", "verdict"),
+    [
+        ([0] * 50, V.PASS),
+        ([0, 71, 0], V.PASS),
+        ([0, 72], V.PASS),
+        ([0, 1, 71], V.MISSING),
+    ],
+    ids=["often but not long", "an hour short", "long but not often", "often and long enough"],
+)
+def test_a_loss_takes_both_often_and_long(runs: list[int], verdict: Verdict) -> None:
+    counts = watched([(hours, V.MISSING) for hours in runs])[-1]
+    assert counts.report.results[0].verdict is verdict
+    assert bool(counts.doubts) is (verdict is V.PASS)
+
+
+def test_a_doubted_record_says_since_when_it_was_not_found() -> None:
+    [result] = watched([(5, V.MISSING)])[-1].report.results
+    assert [hint.code for hint in result.hints] == ["was_in_place"]
+    assert "since 2026-03-02 05:00 UTC" in result.hints[0].message
+
+
+def test_a_record_that_was_never_in_place_is_not_in_doubt() -> None:
+    assert settle("own=MISSING", report({"own": V.MISMATCH})) == Settled(report({"own": V.MISMATCH}))
+
+
+def test_a_proof_in_doubt_binds_nothing() -> None:
+    """The domain may have changed hands: the new holder's zone has our other records, not this token."""
+    known = "mx=MISSING own=PASS"
+    gone = {"mx": V.MISSING, "own": V.MISMATCH}
+    doubted = settle(known, report(gone), proofs={"own"})
+    assert doubted.report.digest == known
+    complete = settle(known, report(gone | {"mx": V.PASS}), doubted.doubts, proofs={"own"})
+    assert (complete.report.digest, complete.doubts) == ("mx=PASS own=MISMATCH", ())
+    assert complete.report.overall is Overall.PENDING
+
+
+@given(VERDICTS, VERDICTS)
+def test_a_complete_report_never_rests_on_a_doubted_proof(
+    one: dict[str, Verdict], other: dict[str, Verdict]
+) -> None:
+    settled = settle(report(one).digest, report(other), proofs={"own"})
+    if settled.report.overall is Overall.VERIFIED:
+        assert "own" not in {doubt.id for doubt in settled.doubts}
 
 
 @given(VERDICTS)
