@@ -57,6 +57,11 @@ def hour_of(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def end_of_hour(at: datetime) -> datetime:
+    """When the clock hour of an instant is over and its digest can be written."""
+    return hour_of(at) + HOUR
+
+
 def is_collected(template: Template, why: Why, choice: ApprovalMails) -> bool:
     """Whether a mail waits for the reader's digest: only what asks something of somebody who chose so."""
     return choice is ApprovalMails.HOURLY and template in COLLECTED and why in ASKED[template]

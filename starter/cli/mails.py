@@ -10,6 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from domain.digests import end_of_hour
 from starter.cli.output import answer, facts, plain, table, without
 from starter.cli.session import Json, call
 from storage.mails import Mail
@@ -95,6 +96,22 @@ def _mail(mail: Mail) -> RenderableType:
             ("Answer", mail.reply),
             ("Error", mail.error),
             ("Next attempt", mail.next_attempt_at if mail.status is MailStatus.QUEUED else None),
+            ("Digest at", end_of_hour(mail.at) if mail.status is MailStatus.COLLECTING else None),
+            ("In digest", mail.digest),
         ],
     )
-    return Group(head, Text(), plain(text_of(mail) or "It is not written yet; the facts are in --json."))
+    return Group(head, Text(), plain(text_of(mail) or _unwritten(mail)))
+
+
+def _unwritten(mail: Mail) -> str:
+    """Why there is no text."""
+    match mail.status:
+        case MailStatus.COLLECTING:
+            why = "It waits for the digest of its hour"
+        case MailStatus.COLLECTED:
+            why = "It went out as a part of its digest"
+        case MailStatus.OUTDATED:
+            why = "Nothing was wanted any more when its hour was over"
+        case _:
+            why = "It is not written yet"
+    return f"{why}; the facts are in --json."

@@ -128,7 +128,9 @@ class Player:
             if sent != number:
                 outcome.complaints.append(f"{template} was to go out {number} times, went {sent}")
         outcome.complaints += [
-            f"mail to {m.recipient}: {m.error}" for m in mails if m.status is not MailStatus.ACCEPTED
+            f"mail to {m.recipient}: {m.error}"
+            for m in mails
+            if m.status in {MailStatus.REJECTED, MailStatus.GIVEN_UP}
         ]
 
     async def _order_is(self, order: str, state: OrderState | None) -> bool:

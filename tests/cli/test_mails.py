@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from storage import mails
+from domain.mail import Template
+from domain.organisations import ApprovalMails
+from storage import digests, mails, projection
 from storage.database import Database
 from storage.mails import Mail
 from tests.cli.conftest import Run
-from tests.storage.samples import AT, HOUR
-from tests.storage.test_mails import queued
+from tests.storage.samples import AT, HOUR, notice, open_approval, seats, step, view
+from tests.storage.test_mails import ADA, queued
 
 RAW = b"Subject: Please decide\r\nContent-Type: text/plain\r\n\r\nHello Ada,\r\nplease decide.\r\n"
 
@@ -52,3 +55,28 @@ async def test_a_given_up_mail_is_found_by_its_status_and_sent_again(
     again = await run("mails", "resend", mail.id, "--json")
     assert (again.json["status"], again.json["attempts"]) == ("queued", 0)
     assert (await run("mails", "list", "--status", "given_up", "--json")).json == []
+
+
+async def test_a_mail_that_waits_for_a_digest_says_so_and_then_in_which_it_went(
+    run: Run, sqlite_database: Database
+) -> None:
+    hourly = replace(ADA, approval_mails=ApprovalMails.HOURLY)
+    asked = view(approval=open_approval(roster=seats("ada")))
+    async with sqlite_database.session() as session:
+        opened = step(1, view=asked, notices=[notice(Template.APPROVAL_REQUESTED)])
+        await projection.advance(session, [opened])
+        await mails.queue(session, opened, [(opened.notices[0], [hourly])])
+    (waiting,) = (await run("mails", "list", "--status", "collecting", "--json")).json
+    shown = (await run("mails", "show", waiting["id"])).out
+    assert "Digest at" in shown
+    assert "2026-03-02 10:00" in shown
+
+    async with sqlite_database.session() as session:
+        digest = await digests.write(session, "ada", AT + 2 * HOUR)
+    assert digest is not None
+    shown = (await run("mails", "show", waiting["id"])).out
+    assert digest in shown
+    assert "Digest at" not in shown
+    assert [each["id"] for each in (await run("mails", "list", "--status", "queued", "--json")).json] == [
+        digest
+    ]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.audit import Fault, verify
+from domain.organisations import ApprovalMails
 from storage import audit, directory
 from storage.database import Database, alembic_config
 from storage.tables import ApprovalRow, metadata
@@ -173,4 +174,20 @@ async def test_organisations_from_before_calendars_have_none(empty_url: str) -> 
     async with database.reading() as session:
         acme = await directory.organisation(session, "acme")
     assert (acme.name, acme.calendar) == ("Acme", None)
+    await database.dispose()
+
+
+async def test_people_from_before_digests_get_each_mail_at_once(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0004"))
+        await connection.execute(
+            text("INSERT INTO person (key, name, language, active) VALUES ('ada', 'Ada', 'de', true)")
+        )
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        ada = await directory.person(session, "ada")
+    assert (ada.name, ada.approval_mails) == ("Ada", ApprovalMails.AT_ONCE)
     await database.dispose()
