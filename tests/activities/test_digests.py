@@ -257,6 +257,19 @@ async def test_what_comes_after_the_digest_of_its_hour_waits_for_the_next(
     assert process_of(2) in text_of(server.mails[1])
 
 
+async def test_a_second_digest_of_the_same_hour_is_never_written(post: Post) -> None:
+    await announce(post, asks(1, EIGHT))
+    async with post.database.session() as session:
+        assert await digests.due(session, NINE) == ("ada",)
+        assert await digests.write(session, "ada", NINE) is not None
+    await announce(post, asks(2, NINE - MOMENT))
+    async with post.database.session() as session:
+        assert await digests.due(session, TEN - MOMENT) == ()
+        assert await digests.write(session, "ada", TEN - MOMENT) is None
+        assert await digests.due(session, TEN) == ("ada",)
+        assert await digests.write(session, "ada", TEN) is not None
+
+
 async def test_a_relay_that_dies_while_it_collects_leaves_everything_to_the_next(
     post: Post, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
