@@ -65,10 +65,10 @@ def apply_action(approval: Approval, command: StageCommand, now: datetime, found
     Raises:
         Refusal: NOT_PERMITTED or NOT_FOUND, by what the directory says of the people involved.
     """
+    approval.actions += 1
     _check_found(command, found)
     stage, round_ = approval.stage.name, approval.round
     inquiry = _apply(command, approval, now, found)
-    approval.actions += 1
     return ActionRecorded(
         action=command.action,
         actor=command.actor,
@@ -94,6 +94,8 @@ def needs(approval: Approval, command: StageCommand, parties: Parties) -> LookUp
             return ask.model_copy(update={"roster": approval.next_asked})
         case RefreshRoster():
             return LookUp(parties=parties, operator=command.actor, roster=approval.stage.approvers)
+        case HandBack():
+            return LookUp(parties=parties)  # Whoever has lost the permission is welcome to.
         case _:
             return ask
 
@@ -199,14 +201,21 @@ def _(command: Reroute, approval: Approval) -> None:
         raise Refusal(
             Code.NOT_ALLOWED, f"to: stage {command.stage} can be rerouted to {known}, not to {command.to}"
         )
+    if not approval.applies(approval.definition.stages[approval.definition.position(command.to)]):
+        raise Refusal(Code.NOT_ALLOWED, f"to: stage {command.to} does not apply to this request")
     approval.check_rounds()
 
 
 @_check.register(Undo)
 def _(command: Undo, approval: Approval) -> None:
-    if approval.vote_of(command.actor) is None:
+    vote = approval.vote_of(command.actor)
+    if vote is None:
         raise Refusal(
             Code.NOT_ALLOWED, f"actor: {command.actor} has decided nothing in stage {command.stage}"
+        )
+    if vote.automatic and vote.reused_from is None:
+        raise Refusal(
+            Code.NOT_ALLOWED, f"actor: the vote of {command.actor} was given by rule; withdraw the request"
         )
 
 
@@ -265,16 +274,7 @@ def _(command: Delegate, approval: Approval, now: datetime, found: LookedUp) -> 
 
 @_apply.register(HandBack)
 def _(command: HandBack, approval: Approval, now: datetime, found: LookedUp) -> None:  # noqa: ARG001
-    seat = admission.undecided_seat(approval, command.actor)
-    owner = seat.model_copy(
-        update={
-            "key": seat.stands_for,
-            "name": seat.stands_for_name,
-            "stands_for": None,
-            "stands_for_name": None,
-        }
-    )
-    approval.opening.replace_seat(seat, owner)
+    approval.opening.give_back(admission.undecided_seat(approval, command.actor))
     approval.opening.restart_share(now)
 
 
@@ -326,7 +326,9 @@ def _(command: Undo, approval: Approval, now: datetime, found: LookedUp) -> None
 @_apply.register(RefreshRoster)
 def _(command: RefreshRoster, approval: Approval, now: datetime, found: LookedUp) -> None:  # noqa: ARG001
     candidates = approval.eligible(found.roster or ())
-    approval.opening.refresh(candidates, frozenset(approval.decided))
+    # Whose vote counts as given when a stage opens cannot join it later: they may not vote.
+    joining = [each for each in candidates if not approval.is_barred(each.key)]
+    approval.opening.refresh(joining, frozenset(approval.decided))
 
 
 def _person(found: LookedUp) -> Approver:

@@ -102,7 +102,7 @@ def check_unaffected(approval: Approval, person: str, field: str = "actor") -> N
     Raises:
         Refusal: SELF_APPROVAL.
     """
-    if person in approval.affected and not approval.stage.self_approval:
+    if approval.is_barred(person):
         raise Refusal(Code.SELF_APPROVAL, f"{field}: {person} may not decide a request of their own")
 
 

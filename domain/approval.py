@@ -37,17 +37,20 @@ class Approval(Course):
         self.opening.seat(self.eligible(candidates))
 
     def bring_in(self, candidates: Iterable[Approver], part: Part) -> None:
-        """Gives seats to people who are asked besides the stage's approvers, such as the fallback."""
-        level = self.opening.level if part is Part.ESCALATION else 0
-        seats = [each.model_copy(update={"part": part, "level": level}) for each in candidates]
-        self.opening.bring_in(self.eligible(seats))
+        """Gives seats to people who are asked besides the stage's approvers: fallback or escalation team."""
+        seats = [each.model_copy(update={"part": part}) for each in candidates]
+        self.opening.bring_in(self.eligible(seats), frozenset(self.decided))
 
     def eligible(self, candidates: Iterable[Approver]) -> tuple[Approver, ...]:
         """The candidates without requester and beneficiary, unless those may decide, each once."""
-        barred = frozenset() if self.stage.self_approval else self.affected
-        if self.handles_requester is RequesterIsApprover.GRANTED:
-            barred -= {self.requester}
-        return tuple({each.key: each for each in candidates if each.key not in barred}.values())
+        granted = self.handles_requester is RequesterIsApprover.GRANTED
+        return tuple(
+            {
+                each.key: each
+                for each in candidates
+                if not self.is_barred(each.key) or (granted and each.key == self.requester)
+            }.values()
+        )
 
     def authorisation(self, seat: Approver, parties: Parties) -> Authorise:
         """What the directory is asked before somebody decides or acts from a seat."""
@@ -81,15 +84,18 @@ class Approval(Course):
     def settle_nobody(self) -> bool:
         """Applies `on_nobody` to a stage that nobody can decide.
 
+        Nothing that somebody has denied is skipped because others have left.
+
         Returns:
             Whether the stage is settled; False means that others are asked, or that it is held.
         """
-        if self.stage.on_nobody in {OnNobody.HOLD, OnNobody.FALLBACK}:
-            return False
+        is_denied = any(vote.verdict is Verdict.DENY for vote in self.stage_votes)
         if self.stage.on_nobody is OnNobody.DENY:
             self._deny(None, f"nobody may decide stage {self.stage.name}")
-        else:
+        elif self.stage.on_nobody is OnNobody.SKIP and not is_denied:
             self.opening.outcome = Outcome.PASSED
+        else:
+            return False
         return True
 
     # Decisions
@@ -110,10 +116,10 @@ class Approval(Course):
     def count(self, vote: Vote) -> DecisionRecorded:
         """Counts a vote and answers it."""
         self.votes.append(vote)
-        if self._tally.denied:
+        if vote.verdict is Verdict.DENY and self._tally.denied:
             self._deny(vote.actor, vote.reason, vote.at)
-        elif self.stage_passed and self._following()[0] is None:
-            self._end(ApprovalStatus.APPROVED, vote.actor, vote.reason, vote.at)
+        elif self.stage_passed:
+            self._approve_if_last(vote.actor, vote.reason, vote.at)
         answer = DecisionRecorded(
             stage=vote.stage,
             round=vote.round,
@@ -183,8 +189,7 @@ class Approval(Course):
         """Ends a stage that waited for an outside system."""
         if fulfilled:
             self.opening.outcome = Outcome.PASSED
-            if self._following()[0] is None:
-                self._end(ApprovalStatus.APPROVED, None, message)
+            self._approve_if_last(None, message)
         else:
             self._deny(None, message or f"the condition of stage {self.stage.name} failed")
 
@@ -275,9 +280,14 @@ class Approval(Course):
 
     def escalate(self, now: datetime, people: Iterable[Approver]) -> None:
         """Asks the next level, or the team where there is none."""
-        if self.opening.next_level is not None:
-            self.opening.escalate(now, frozenset(self.decided))
+        if self.opening.next_level is None:
             self.bring_in(people, Part.ESCALATION)
-        else:
-            seats = [each.model_copy(update={"part": Part.ESCALATION, "level": 0}) for each in people]
-            self.opening.bring_in(self.eligible(seats))
+            return
+        self.opening.escalate(now)
+        self.seat_level(people)
+
+    def seat_level(self, people: Iterable[Approver]) -> None:
+        """Gives seats to the level that is asked, as soon as it is known who that is."""
+        seat = {"part": Part.ESCALATION, "level": self.opening.level}
+        seats = self.eligible(each.model_copy(update=seat) for each in people)
+        self.opening.seat_level(seats, frozenset(self.decided))

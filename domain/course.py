@@ -79,11 +79,6 @@ class Course:
         return self._opening
 
     @property
-    def is_first_opening(self) -> bool:
-        """Whether nobody was asked before."""
-        return self.round == 1 and not self._passed - set(self.skipped)
-
-    @property
     def is_pending(self) -> bool:
         """Whether anything can still be decided."""
         return self.status is ApprovalStatus.PENDING

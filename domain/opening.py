@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -69,11 +69,19 @@ class Opening:
         self.bring_in(approvers)
         self._count_seats()
 
-    def bring_in(self, people: Iterable[Approver]) -> None:
-        """Gives seats to people whom the stage asks besides its approvers; nobody gets a second one."""
-        known = {seat.key: seat for seat in self.roster or ()}
-        new = {person.key: person for person in people if person.key not in known}
-        self.roster = tuple((known | new).values())
+    def bring_in(self, people: Iterable[Approver], voted: frozenset[str] = frozenset()) -> None:
+        """Gives seats to people whom the stage asks besides its approvers; nobody has two.
+
+        Whoever may decide alone now leaves a seat among others that has not voted for it.
+        """
+        self.roster = self.roster or ()
+        for person in people:
+            seat = self.seat_of(person.key)
+            if seat is None:
+                self.roster = (*self.roster, person)
+            elif person.part.decides_alone and not seat.part.decides_alone and seat.key not in voted:
+                self.give_back(seat)
+                self.roster = (*(each for each in self.roster if each.key != person.key), person)
 
     def seat_of(self, person: str) -> Approver | None:
         """The seat somebody has now."""
@@ -90,8 +98,23 @@ class Opening:
         return self.stage.asks if seat.part is Part.APPROVER else Approvers(people=(owner,))
 
     def replace_seat(self, old: Approver, new: Approver) -> None:
-        """Lets somebody else sit on a seat; the share of the deadline begins anew for them (SPEC 4.5)."""
+        """Lets somebody else sit on a seat."""
         self.roster = tuple(new if seat is old else seat for seat in self.roster or ())
+
+    def give_back(self, seat: Approver) -> None:
+        """Returns a delegated seat to whoever delegated it, unless they have come by another one."""
+        if seat.stands_for is None:
+            return
+        if self.seat_of(seat.stands_for) is not None:
+            self.roster = tuple(each for each in self.roster or () if each is not seat)
+            return
+        owner = {
+            "key": seat.stands_for,
+            "name": seat.stands_for_name,
+            "stands_for": None,
+            "stands_for_name": None,
+        }
+        self.replace_seat(seat, seat.model_copy(update=owner))
 
     def refresh(self, candidates: Iterable[Approver], voted: frozenset[str]) -> tuple[Approver, ...]:
         """Takes the directory's present answer for the stage's approvers (SPEC 11, Roster).
@@ -125,7 +148,7 @@ class Opening:
         levels = self.stage.escalations
         return levels[self.level] if self.level < len(levels) else None
 
-    def escalate(self, at: datetime, voted: frozenset[str]) -> Escalation:
+    def escalate(self, at: datetime) -> None:
         """Goes one level up; the level's own time begins.
 
         Raises:
@@ -136,9 +159,12 @@ class Opening:
             raise ValueError(f"stage {self.stage.name} has no further level")
         self.level += 1
         self.deadline = self._after(at, level.deadline)
-        if level.replaces:
+
+    def seat_level(self, people: Sequence[Approver], voted: frozenset[str]) -> None:
+        """Gives seats to the level that is asked; nobody loses one to a level that nobody can decide for."""
+        if self.stage.escalations[self.level - 1].replaces and any(each.key not in voted for each in people):
             self.roster = tuple(seat for seat in self.roster or () if seat.key in voted)
-        return level
+        self.bring_in(people, voted)
 
     # Time
 

@@ -46,11 +46,11 @@ class Tally:
             return True
         approved = {vote.actor for vote in self.votes if vote.verdict is Verdict.APPROVE}
         additional = {seat.key for seat in self.roster if seat.part is Part.ADDITIONAL}
-        return not self._is_short and self._approvals >= self.needed and additional <= approved
+        return self._approvals >= self.needed and additional <= approved
 
     @property
     def denied(self) -> bool:
-        """Whether the stage can no longer be approved.
+        """Whether denials have put an end to the stage: enough of them, or those that no approvals outweigh.
 
         A stage held for want of approvers was out of reach from the start; no vote of theirs makes it so.
         """
@@ -62,27 +62,25 @@ class Tally:
         additional = {seat.key for seat in self.roster if seat.part is Part.ADDITIONAL}
         if len(denials) >= self.stage.denials or not additional.isdisjoint(denials):
             return True
-        if self._is_short or self.stage.wait is not None:
-            return False
-        open_seats = sum(seat.part is Part.APPROVER for seat in self.waiting_for)
-        return self._approvals + open_seats < self.needed
+        return self.lacks_approvers and len(self._approvers) >= self.needed
 
     @property
     def lacks_approvers(self) -> bool:
-        """Whether those who are seated can never decide the stage."""
-        return self._is_short and not any(seat.part.decides_alone for seat in self.roster or ())
+        """Whether those who are seated and have not voted cannot approve the stage any more."""
+        if self.roster is None or self.stage.wait is not None:
+            return False
+        waiting = self.waiting_for
+        if any(seat.part.decides_alone for seat in waiting):
+            return False
+        return self._approvals + sum(seat.part is Part.APPROVER for seat in waiting) < self.needed
 
     @property
-    def _is_short(self) -> bool:
-        return self.stage.wait is None and self.roster is not None and self._seats < self.needed
-
-    @property
-    def _seats(self) -> int:
-        return sum(seat.part is Part.APPROVER for seat in self.roster or ())
+    def _approvers(self) -> frozenset[str]:
+        return frozenset(seat.key for seat in self.roster or () if seat.part is Part.APPROVER)
 
     @property
     def _approvals(self) -> int:
-        approvers = {seat.key for seat in self.roster or () if seat.part is Part.APPROVER}
+        approvers = self._approvers
         return sum(vote.verdict is Verdict.APPROVE and vote.actor in approvers for vote in self.votes)
 
     def _alone(self) -> list[Verdict]:

@@ -8,13 +8,15 @@ approve.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from temporalio import workflow
 
 from domain.approval import Approval
 from domain.decisions import ApprovalStatus, Approver, Part
 from domain.definitions import OnDeadline, OnNobody
-from domain.lookups import LookedUp, LookUp
+from domain.lookups import LookUp
 from domain.mail import Template
 from domain.opening import Opening, Outcome
 from domain.transitions import Announced, SeatRoster
@@ -22,9 +24,14 @@ from workflows.acting import Acting
 from workflows.asking import keys_of
 from workflows.deciding import Deciding
 
+_Ask = Callable[[tuple[Approver, ...]], Awaitable[None]]
+"""Asks the people whom the directory has named."""
+
 
 class ApprovalGate(Deciding, Acting):
     """The course of one approval; the process that mixes it in awaits `run_approval`."""
+
+    _requester_told = False
 
     # The story
 
@@ -46,10 +53,9 @@ class ApprovalGate(Deciding, Acting):
             await self.announce()
             return
         if approval.seats_before_asking:
-            found = await self.look_up(LookUp(parties=self.parties, roster=approval.stage.asks))
-            if found is not None:
-                await self._open_seated(approval, found.roster or ())
-                return
+            question = LookUp(parties=self.parties, roster=approval.stage.asks)
+            await self._with_those_named(approval, question, partial(self._open_seated, approval))
+            return
         self._note_opening(approval, to_roster=True)
         excluding = () if approval.stage.self_approval else tuple(sorted(approval.affected))
         seat = SeatRoster(approvers=approval.stage.asks, parties=self.parties, excluding=excluding)
@@ -90,10 +96,12 @@ class ApprovalGate(Deciding, Acting):
             return approval.stage_is_over
 
         while not over():
+            held = held and approval.lacks_approvers
             if approval.lacks_approvers and not held:
                 held = True
-                if await self._settle_nobody(approval):
-                    return
+                async with self.deciding:
+                    if over() or await self._settle_nobody(approval):
+                        return
             seen = approval.roster, approval.next_due()
             await self.until(
                 lambda: over() or (approval.roster, approval.next_due()) != seen,  # noqa: B023
@@ -116,28 +124,37 @@ class ApprovalGate(Deciding, Acting):
                 self.note("approval.skipped", data=stage | {"because": "nobody may decide"})
             return True
         if approval.stage.on_nobody is OnNobody.FALLBACK:
-            found = await self.look_up(LookUp(parties=self.parties, roster=approval.stage.fallback))
-            approval.bring_in(found.roster or () if found else (), Part.FALLBACK)
-            if not approval.lacks_approvers:
-                people = keys_of(approval.waiting_for)
-                notices = self.to_people(Template.APPROVAL_REQUESTED, people)
-                self.note("approval.fallback", data=stage, notices=notices)
-                await self.announce()
-                return False
-        await self._hold(approval)
+            question = LookUp(parties=self.parties, roster=approval.stage.fallback)
+            await self._with_those_named(approval, question, partial(self._ask_fallback, approval))
+        else:
+            await self._hold(approval)
         return False
+
+    async def _ask_fallback(self, approval: Approval, people: tuple[Approver, ...]) -> None:
+        """Asks the fallback; if nobody of it may decide either, the stage is held."""
+        before = approval.roster or ()
+        approval.bring_in(people, Part.FALLBACK)
+        if approval.lacks_approvers:
+            await self._hold(approval)
+            return
+        notices = self.to_people(Template.APPROVAL_REQUESTED, _joined(approval, before))
+        self.note("approval.fallback", data={"stage": approval.stage.name}, notices=notices)
+        await self.announce()
 
     async def _hold(self, approval: Approval) -> None:
         """Keeps a stage open that nobody can decide, and tells who can mend that or decide in their place."""
-        notices = [self.to_operators(Template.APPROVAL_HELD)]
+        alarm = (self.to_operators(Template.APPROVAL_HELD),)
+        self.note("approval.held", data={"stage": approval.stage.name}, notices=alarm)
         if approval.definition.escalation_team is not None:
-            asked = LookUp(parties=self.parties, roster=approval.definition.escalation_team)
-            found = await self.look_up(asked)
-            before = approval.roster or ()
-            approval.bring_in(found.roster or () if found else (), Part.ESCALATION)
-            team = [seat.key for seat in approval.roster or () if seat not in before]
-            notices += self.to_people(Template.APPROVAL_ESCALATED, team)
-        self.note("approval.held", data={"stage": approval.stage.name}, notices=tuple(notices))
+            question = LookUp(parties=self.parties, roster=approval.definition.escalation_team)
+            await self._with_those_named(approval, question, partial(self._ask_team, approval))
+        await self.announce()
+
+    async def _ask_team(self, approval: Approval, people: tuple[Approver, ...]) -> None:
+        """Asks the escalation team to decide a stage that is held."""
+        before = approval.roster or ()
+        approval.bring_in(people, Part.ESCALATION)
+        self._note_escalation(approval, before)
         await self.announce()
 
     # The clock
@@ -162,38 +179,49 @@ class ApprovalGate(Deciding, Acting):
     async def _escalate(self, approval: Approval) -> None:
         """Asks the next level because the time of those before has passed."""
         question = LookUp(parties=self.parties, roster=approval.next_asked)
-        found = await self.look_up(question)
+        approval.opening.escalate(workflow.now())
+        await self._with_those_named(approval, question, partial(self._ask_level, approval))
+
+    async def _ask_level(self, approval: Approval, people: tuple[Approver, ...]) -> None:
+        """Asks the people of the level that the stage has been escalated to."""
         before = approval.roster or ()
-        approval.escalate(workflow.now(), found.roster or () if found else ())
+        approval.seat_level(people)
         self._note_escalation(approval, before)
         await self.announce()
-        if found is None:
-            asyncio.create_task(self._seat_level_later(approval, approval.opening, question))  # noqa: RUF006 - the loop of a workflow keeps its tasks
 
-    async def _seat_level_later(self, approval: Approval, opening: Opening, question: LookUp) -> None:
-        """Seats a level that the directory could not name at the time."""
-        level = opening.level
-        found: LookedUp = await self.look_up_patiently(question)
+    async def _with_those_named(self, approval: Approval, question: LookUp, ask: _Ask) -> None:
+        """Asks those whom the directory names; if it does not answer, as soon as it does."""
+        found = await self.look_up(question)
+        if found is not None:
+            if not approval.stage_is_over:
+                await ask(found.roster or ())
+            return
+        opening = approval.opening
+        asyncio.create_task(self._ask_later(approval, question, ask, (opening, opening.level)))  # noqa: RUF006 - the loop of a workflow keeps its tasks
+
+    async def _ask_later(
+        self, approval: Approval, question: LookUp, ask: _Ask, then: tuple[Opening, int]
+    ) -> None:
+        found = await self.look_up_patiently(question)
         async with self.deciding:
-            if approval.opening is opening and opening.level == level and not approval.stage_is_over:
-                before = approval.roster or ()
-                approval.bring_in(found.roster or (), Part.ESCALATION)
-                self._note_escalation(approval, before)
-                await self.announce()
+            is_same = (approval.opening, approval.opening.level) == then
+            if is_same and not approval.stage_is_over:
+                await ask(found.roster or ())
 
     # What is noted
 
     def _note_opening(self, approval: Approval, *, to_roster: bool) -> None:
         notices = [self.to_roster(Template.APPROVAL_REQUESTED)] if to_roster else []
-        if approval.is_first_opening:
+        if not self._requester_told:
+            self._requester_told = True
             notices += self.to_people(Template.APPROVAL_REQUESTED, (approval.requester,))
         data = {"stage": approval.stage.name, "round": str(approval.round)}
         self.note("approval.opened", notices=tuple(notices), data=data)
 
     def _note_escalation(self, approval: Approval, before: tuple[Approver, ...]) -> None:
-        new = [seat.key for seat in approval.roster or () if seat not in before]
         data = {"stage": approval.stage.name, "level": str(approval.opening.level)}
-        self.note("approval.escalated", data=data, notices=self.to_people(Template.APPROVAL_ESCALATED, new))
+        notices = self.to_people(Template.APPROVAL_ESCALATED, _joined(approval, before))
+        self.note("approval.escalated", data=data, notices=notices)
 
     def _note_skipped(self, approval: Approval) -> None:
         for stage in approval.skipped:
@@ -203,3 +231,8 @@ class ApprovalGate(Deciding, Acting):
         if approval.is_pending and approval.opening.outcome is Outcome.SENT_BACK:
             data = {"stage": approval.stage.name, "to": approval.stage.on_deny or ""}
             self.note("approval.sent_back", data=data)
+
+
+def _joined(approval: Approval, before: tuple[Approver, ...]) -> tuple[str, ...]:
+    """Who has got a seat since."""
+    return tuple(seat.key for seat in approval.roster or () if seat not in before)
