@@ -8,7 +8,12 @@ from enum import StrEnum
 
 import structlog
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecution, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WorkflowExecution,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -104,7 +109,7 @@ class Rollouts:
                 return _Told.PASSED_BY, ""
             log.warning("request_not_reached", process=process, error=error.message)
             return _Told.UNREACHED, ""
-        except TimeoutError:
+        except (TimeoutError, RPCTimeoutOrCancelledError):
             log.warning("request_not_reached", process=process, error="no answer")
             return _Told.UNREACHED, ""
         log.info("request_told", process=process, **answer.model_dump())

@@ -153,8 +153,9 @@ class Definitions(Gateway):
             Refusal: NOT_FOUND or UNAVAILABLE.
         """
         async with self._reading() as session:
-            before, after = await stored.find(session, *old), await stored.find(session, *new)
-        return catalogue.diff(before.body, after.body)
+            before = (await stored.find(session, *old)).body
+            after = (await stored.find(session, *new)).body
+        return catalogue.diff(before, after, before.reference, after.reference)
 
     async def retire_definition(self, name: str, version: int) -> datetime:
         """Lets no new request take a version any more; requests that run on it go on.

@@ -138,9 +138,12 @@ def _version(row: VersionRow) -> Version:
     )
 
 
-def diff(old: BaseModel, new: BaseModel) -> str:
-    """What changed between two versions, as a unified diff of their YAML; empty if nothing did."""
-    lines = difflib.unified_diff(_yaml(old), _yaml(new), "published", "given", lineterm="", n=1)
+def diff(old: BaseModel, new: BaseModel, before: str = "published", after: str = "given") -> str:
+    """What changed between two versions, called `before` and `after`, as a unified diff of their YAML.
+
+    It is empty if nothing did.
+    """
+    lines = difflib.unified_diff(_yaml(old), _yaml(new), before, after, lineterm="", n=1)
     return "\n".join(lines)
 
 
