@@ -174,7 +174,7 @@ def _usage(version: Usage) -> RenderableType:
         [
             ("State", _state(version)),
             ("Retired (UTC)", version.retired_at),
-            ("Offers", [f"{each.offer} ({each.purpose})" for each in version.offers]),
+            ("Offers", ", ".join(f"{each.offer} ({each.purpose})" for each in version.offers)),
             ("Open requests", len(version.processes)),
             ("", "\n".join(version.processes)),
         ],
