@@ -15,6 +15,7 @@ from domain.errors import Code, Refusal
 from domain.lookups import LookedUp, LookUp
 from domain.mail import MailFacts, Template
 from domain.organisations import Parties, Permission
+from domain.request_data import RequestData
 from domain.transitions import Audience, Notice
 from workflows.names import ANNOUNCE_AT_ONCE, PATIENT_RETRY, QUICK_RETRY
 from workflows.process import Process
@@ -39,6 +40,11 @@ class Asking(Process):
     @property
     def parties(self) -> Parties:
         """Whose people the definition's approvers are."""
+        raise NotImplementedError
+
+    @property
+    def request_data(self) -> RequestData:
+        """What the definition's conditions look at, and what outside systems are told."""
         raise NotImplementedError
 
     @property

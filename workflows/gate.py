@@ -23,6 +23,8 @@ from domain.transitions import Announced, SeatRoster
 from workflows.acting import Acting
 from workflows.asking import keys_of
 from workflows.deciding import Deciding
+from workflows.external import await_condition
+from workflows.process import let_go
 
 _Ask = Callable[[tuple[Approver, ...]], Awaitable[None]]
 """Asks the people whom the directory has named."""
@@ -41,7 +43,10 @@ class ApprovalGate(Deciding, Acting):
         while approval.open_next(workflow.now()) is not None:
             self._note_skipped(approval)
             await self._open_stage(approval)
-            await self._stage_decided(approval)
+            if approval.stage.wait is None:
+                await self._stage_decided(approval)
+            else:
+                await self._condition_met(approval)
             self._note_leaving(approval)
         self._note_skipped(approval)
         return approval.status
@@ -111,6 +116,22 @@ class ApprovalGate(Deciding, Acting):
             async with self.deciding:
                 if not over() and await self._act_on_time(approval):
                     return
+
+    async def _condition_met(self, approval: Approval) -> None:
+        """Asks an outside system until it answers or the stage is over for another reason."""
+        asking = asyncio.create_task(self._settle_condition(approval, approval.opening))
+        try:
+            await self._stage_decided(approval)
+        finally:
+            let_go(asking)
+
+    async def _settle_condition(self, approval: Approval, opening: Opening) -> None:
+        met = await await_condition(approval, self.request_data)
+        async with self.deciding:
+            if approval.opening is not opening or approval.stage_is_over:
+                return
+            approval.settle_condition(fulfilled=met.is_fulfilled, message=met.message or None)
+            self.note(f"approval.condition_{met.answer}", reason=met.message or None)
 
     async def _settle_nobody(self, approval: Approval) -> bool:
         """Asks the fallback, skips or denies a stage that nobody may decide, or holds it with an alarm.

@@ -200,7 +200,7 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
     def _approval_of(self, line: Line) -> Approval | None:
         if line.approval is None:
             return None
-        data = request_data(self.context, line)
+        data = self.request_data
         return Approval(
             line.approval,
             self.context.requested_by,
@@ -217,6 +217,11 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
     def parties(self) -> Parties:
         """Who plays which part."""
         return self.context.parties
+
+    @property
+    def request_data(self) -> RequestData:
+        """What the definition's conditions look at."""
+        return request_data(self.context, self.order_line.line)
 
     @property
     def lines_to_check(self) -> tuple[Line, ...]:

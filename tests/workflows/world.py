@@ -25,12 +25,13 @@ from domain.dns.names import DomainName
 from domain.dns.polling import poll_delay
 from domain.dns.requirements import RequirementTemplate, Rule
 from domain.dns.verdicts import Overall
+from domain.external import AwaitCondition, ConditionMet, ConditionState
 from domain.lookups import LookedUp, LookUp
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment, Offer
 from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import Parties
-from domain.provisioning import Provisioned, ProvisionService
+from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService
 from domain.transitions import Announced, Announcement, Transition
 from workflows.registry import WORKFLOWS, workflow_runner
 
@@ -136,6 +137,8 @@ class World:
     looks: int = 0
     provision: Callable[[ProvisionService], Provisioned] = lambda _order: Provisioned(reference="ref")
     provisioned: list[ProvisionService] = field(default_factory=list)
+    condition: ConditionState = ConditionState.NOT_YET
+    removed: list[RemoveService] = field(default_factory=list)
     asked: dict[str, list[tuple[str, Message]]] = field(default_factory=dict)
 
     # Activities
@@ -218,6 +221,22 @@ class World:
         self.provisioned.append(order)
         return self.provision(order)
 
+    @activity.defn(name=wire.DEPROVISION)
+    async def deprovision_service(self, order: RemoveService) -> Removed:
+        """Removes what was provisioned."""
+        self._ask(order)
+        self.removed.append(order)
+        was_there = any(each.order.service == order.order.service for each in self.provisioned)
+        return Removed(was_there=was_there)
+
+    @activity.defn(name=wire.APPROVAL_AWAIT_CONDITION)
+    async def await_condition(self, question: AwaitCondition) -> ConditionMet:
+        """Answers once the condition is settled one way or the other."""
+        self._ask(question)
+        if self.condition is ConditionState.NOT_YET:
+            raise later(timedelta(hours=1))
+        return ConditionMet(answer=self.condition, message="says the outside system")
+
     def _ask(self, request: Message) -> None:
         info = activity.info()
         if info.attempt == 1:
@@ -234,6 +253,8 @@ class World:
             self.watch_records,
             self.look,
             self.provision_service,
+            self.deprovision_service,
+            self.await_condition,
         ]
 
     def worker(self, client: Client, task_queue: str) -> Worker:
