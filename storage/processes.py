@@ -13,6 +13,7 @@ from sqlmodel import col
 from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessKind, ProcessView
+from storage.inquiries import OpenInquiry, open_inquiries
 from storage.tables import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
 
 
@@ -55,11 +56,12 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Somebody asked to decide a stage, and what they said."""
+    """Somebody asked to decide a stage, and what they said; `automatic` if the rules said it for them."""
 
     person: str
     verdict: Verdict | None
     decided_at: datetime | None
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class StageEntry:
 
     Attributes:
         is_open: Whether it can be decided now.
-        roster: Who was asked, as recorded when the stage opened; None if that is not known yet.
+        roster: Who has a seat, delegates in the place of those who delegated; None if that is not known yet.
+        held: Whether so few people may decide it that it can never be decided.
+        level: How far it was escalated; 0 if it was not, or by hand to the escalation team.
+        asked: Whose answers deciding waits for.
     """
 
     process: str
@@ -81,16 +86,22 @@ class StageEntry:
     opened_at: datetime
     deadline: datetime | None
     roster: tuple[Approver, ...] | None
+    held: bool
+    level: int
+    asked: tuple[Approver, ...]
     seats: tuple[Seat, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
-    """A stage in which a person has a seat.
+    """A stage in which a person has a part.
 
     Attributes:
-        pending: Whether this person can decide it now.
+        pending: Whether this person has something to do: decide it, or answer `questions`.
         verdict: What the person said.
+        questions: What the person is asked; nobody decides before they are answered.
+        asked: Whose answers deciding waits for.
+        stands_for: The name of whoever delegated the decision to this person.
         view: The process it is about.
     """
 
@@ -104,6 +115,9 @@ class InboxEntry:
     status: ApprovalStatus
     opened_at: datetime
     deadline: datetime | None
+    questions: tuple[OpenInquiry, ...]
+    asked: tuple[Approver, ...]
+    stands_for: str | None
     view: ProcessView
 
 
@@ -181,8 +195,11 @@ async def timeline(
 
 
 async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[InboxEntry, ...]:
-    """What a person is asked to decide, the nearest deadline first, and then what they were asked before."""
-    rows = await session.execute(
+    """What a person is to decide or to answer, the nearest deadline first, then what they were asked before.
+
+    Whoever delegated a decision does not see it while somebody else has it.
+    """
+    found = await session.execute(
         select(ApprovalSeatRow, ApprovalRow, ProcessRow)
         .join(
             ApprovalRow,
@@ -200,6 +217,8 @@ async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[I
         )
         .limit(limit)
     )
+    rows = [(seat, stage, process) for seat, stage, process in found]
+    questions = await _questions_to(session, person, [seat for seat, _, _ in rows if seat.to_answer])
     return tuple(
         InboxEntry(
             process=seat.process,
@@ -212,6 +231,9 @@ async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[I
             status=stage.status,
             opened_at=stage.opened_at,
             deadline=stage.deadline,
+            questions=tuple(each for each in questions if _is_of(each, seat)),
+            asked=stage.asked or (),
+            stands_for=next((s.stands_for_name for s in stage.roster or () if s.key == person), None),
             view=process.view,
         )
         for seat, stage, process in rows
@@ -225,7 +247,7 @@ async def approvals_of(session: AsyncSession, process: str) -> tuple[StageEntry,
 
 
 async def open_approvals(
-    session: AsyncSession, organisation: str | None = None, limit: int = 100
+    session: AsyncSession, organisation: str | None = None, limit: int = 100, *, held: bool = False
 ) -> tuple[StageEntry, ...]:
     """Every stage that waits for a decision, the nearest deadline first.
 
@@ -233,6 +255,7 @@ async def open_approvals(
         session: Where to look.
         organisation: Only where this organisation is partner or customer.
         limit: At most so many.
+        held: Only stages that nobody may decide.
     """
     query = (
         select(ApprovalRow)
@@ -240,6 +263,8 @@ async def open_approvals(
         .order_by(col(ApprovalRow.deadline), col(ApprovalRow.process))
         .limit(limit)
     )
+    if held:
+        query = query.where(col(ApprovalRow.held))
     if organisation is not None:
         query = query.join(ProcessRow, col(ProcessRow.id) == col(ApprovalRow.process)).where(
             or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
@@ -250,6 +275,20 @@ async def open_approvals(
 # What stands behind
 
 
+async def _questions_to(
+    session: AsyncSession, person: str, seats: Sequence[ApprovalSeatRow]
+) -> list[OpenInquiry]:
+    if not seats:
+        return []
+    found = await open_inquiries(session, {seat.process for seat in seats})
+    return [each for each in found if each.asked == person]
+
+
+def _is_of(inquiry: OpenInquiry, seat: ApprovalSeatRow) -> bool:
+    opening = inquiry.process, inquiry.stage, inquiry.round
+    return seat.to_answer and opening == (seat.process, seat.stage, seat.round)
+
+
 async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[StageEntry, ...]:
     """The stages with their seats, which are read in one go."""
     seats: dict[tuple[str, str, int], list[Seat]] = {}
@@ -258,12 +297,13 @@ async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[S
         .where(col(ApprovalSeatRow.process).in_({row.process for row in rows}))
         .order_by(col(ApprovalSeatRow.person))
     ):
-        seat = Seat(person=row.person, verdict=row.verdict, decided_at=row.decided_at)
+        seat = Seat(row.person, row.verdict, row.decided_at, row.automatic)
         seats.setdefault((row.process, row.stage, row.round), []).append(seat)
     return tuple(
         StageEntry(
-            **row.model_dump(exclude={"seq", "ended_at", "roster", "roster_seq"}),
+            **row.model_dump(exclude={"seq", "ended_at", "roster", "roster_seq", "asked", "undone"}),
             roster=row.roster,
+            asked=row.asked or (),
             seats=tuple(seats.get((row.process, row.stage, row.round), ())),
         )
         for row in rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,12 +13,16 @@ from domain.decisions import ApprovalStatus, Approver
 from domain.transitions import OpenApproval, ProcessView, Transition
 from storage.tables import ApprovalRow, ApprovalSeatRow
 
+UNDO = "approval.undo"
+"""The action that takes a vote back; the vote itself has been told before, or will be."""
+
 
 class Stages:
     """All stages of one process with their seats.
 
     Whatever order transitions are told in, the same rows come out: of each stage what the newest transition
-    says, and seats for everybody in its newest roster and everybody who voted.
+    says, and seats for everybody in its newest roster, everybody whose answer it waits for, and everybody who
+    voted and did not take it back.
     """
 
     def __init__(
@@ -73,16 +77,17 @@ class Stages:
     def _see(self, step: Transition, seen: OpenApproval, seated: tuple[Approver, ...] | None) -> None:
         row = self._stages.get((seen.stage, seen.round)) or self._open(seen)
         if step.seq > row.seq:
-            row.seq, row.status = step.seq, seen.status
+            row.seq, row.status, row.deadline = step.seq, seen.status, seen.deadline
+            row.asked = seen.asked or None
         if seen.status is not ApprovalStatus.PENDING:
             row.ended_at = min(step.at, row.ended_at or step.at)
-        if seen.deadline is not None:  # an approval that has ended names none any more
-            row.deadline = max(seen.deadline, row.deadline or seen.deadline)
+        row.level = max(seen.level, row.level)
         roster = seated if seen.roster is None else seen.roster
         if roster is not None and step.seq > (row.roster_seq or 0):
             row.roster_seq = step.seq
             if roster != row.roster:
                 row.roster = roster
+        row.held = seen.model_copy(update={"roster": row.roster}).lacks_approvers
 
     def _open(self, seen: OpenApproval) -> ApprovalRow:
         row = ApprovalRow(
@@ -101,7 +106,10 @@ class Stages:
         return row
 
     def _settle(self, view: ProcessView) -> None:
-        """Opens the stage the process waits for and no other; a stage that another followed has passed."""
+        """Opens the stage the process waits for and no other; a stage that another followed has passed.
+
+        What was decided under a definition that another has replaced is void (SPEC 4.6).
+        """
         current = view.approval
         waits = current is not None and current.status is ApprovalStatus.PENDING and not view.ended
         for row in self._stages.values():
@@ -112,23 +120,67 @@ class Stages:
                 row.ended_at = min(followers)
                 if row.status is ApprovalStatus.PENDING:
                     row.status = ApprovalStatus.APPROVED
+            if current is not None and row.definition != current.definition:
+                row.status = ApprovalStatus.WITHDRAWN
 
     async def _reseat(self, transitions: Iterable[Transition]) -> None:
-        """Gives a seat to everybody who is asked and to everybody who voted, and to nobody else."""
-        asked = {
-            (row.stage, row.round, person.key) for row in self._stages.values() for person in row.roster or ()
+        """Gives a seat to whoever is to decide or to answer and to everybody who voted, to nobody else."""
+        deciding = {(*key, seat.key) for key, row in self._stages.items() for seat in row.roster or ()}
+        answering = {
+            (*key, asked.key) for key, row in self._stages.items() for asked in row.asked or () if row.is_open
         }
-        votes = {(vote.stage, vote.round, vote.actor): vote for each in transitions if (vote := each.vote)}
-        for stage, round_, person in sorted((asked | votes.keys()) - self._seats.keys()):
-            seat = ApprovalSeatRow(
-                process=self._process, stage=stage, round=round_, person=person, pending=False
+        open_stages = {key for key, row in self._stages.items() if row.is_open}
+        for step in transitions:
+            self._count(step)
+        for key in sorted((deciding | answering) - self._seats.keys()):
+            self._sit(key)
+        for key, seat in list(self._seats.items()):
+            self._take_back(seat)
+            seat.to_answer = key in answering
+            seat.pending = seat.to_answer or (
+                key in deciding and key[:2] in open_stages and seat.verdict is None
             )
-            self._seats[stage, round_, person] = seat
-            self._session.add(seat)
-        for key, vote in votes.items():
-            self._seats[key].verdict, self._seats[key].decided_at = vote.verdict, vote.at
-        open_stages = {(row.stage, row.round) for row in self._stages.values() if row.is_open}
-        for key, seat in self._seats.items():
-            seat.pending = key[:2] in open_stages and seat.verdict is None
-            if seat.verdict is None and key not in asked:
-                await self._session.delete(seat)
+            if seat.verdict is None and key not in deciding | answering:
+                await self._leave(key)
+
+    def _count(self, step: Transition) -> None:
+        """Takes in a vote, or that one was taken back; of several the later counts."""
+        if (vote := step.vote) is not None and step.accepted:
+            key = vote.stage, vote.round, vote.actor
+            seat = self._seats.get(key) or self._sit(key)
+            if step.seq > (seat.seq or 0):
+                seat.seq, seat.automatic = step.seq, vote.automatic
+                seat.verdict, seat.decided_at = vote.verdict, vote.at
+        elif step.action == UNDO and step.accepted and (seen := step.view.approval) is not None:
+            row = self._stages[seen.stage, seen.round]
+            undone = row.undone or {}
+            row.undone = undone | {step.actor: max(step.seq, undone.get(step.actor, 0))}
+
+    def _take_back(self, seat: ApprovalSeatRow) -> None:
+        stage = self._stages.get((seat.stage, seat.round))
+        undone = stage.undone if stage else None
+        if undone and undone.get(seat.person, 0) > (seat.seq or 0):
+            seat.verdict = seat.decided_at = seat.seq = None
+            seat.automatic = False
+
+    def _sit(self, key: tuple[str, int, str]) -> ApprovalSeatRow:
+        stage, round_, person = key
+        seat = ApprovalSeatRow(
+            process=self._process,
+            stage=stage,
+            round=round_,
+            person=person,
+            pending=False,
+            automatic=False,
+            to_answer=False,
+        )
+        self._seats[key] = seat
+        self._session.add(seat)
+        return seat
+
+    async def _leave(self, key: tuple[str, int, str]) -> None:
+        seat = self._seats.pop(key)
+        if inspect(seat).persistent:
+            await self._session.delete(seat)
+        else:
+            self._session.expunge(seat)

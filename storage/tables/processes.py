@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, false, text
 from sqlmodel import Field
 
 from domain.decisions import ApprovalStatus, Approver, Verdict
@@ -72,6 +72,8 @@ class ApprovalRow(Row, table=True):
 
     `seq` is the transition it is known from, `roster_seq` the one its roster is known from. `is_open` is true
     while it can be decided, whatever `status` it was last seen in. `ended_at` is when the process went on.
+    `held` says that too few people may decide it, `level` how far it was escalated, `asked` whose answers it
+    waits for. `undone` has the last transition in which each person took a vote back.
     """
 
     __tablename__ = "approval"
@@ -97,10 +99,18 @@ class ApprovalRow(Row, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     roster: tuple[Approver, ...] | None = Field(default=None, sa_type=document(tuple[Approver, ...]))
     roster_seq: int | None = None
+    held: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    level: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    asked: tuple[Approver, ...] | None = Field(default=None, sa_type=document(tuple[Approver, ...]))
+    undone: dict[str, int] | None = Field(default=None, sa_type=document(dict[str, int]))
 
 
 class ApprovalSeatRow(Row, table=True):
-    """One person's seat in a stage. `pending` is true while this person can decide it: the inbox."""
+    """One person's part in a stage. `pending` is true while this person has something to do: the inbox.
+
+    That is to decide it, or to answer a question (`to_answer`). `seq` is the transition that brought the
+    vote, `automatic` says that the rules cast it.
+    """
 
     __tablename__ = "approval_seat"
     __table_args__ = (Index(None, "person", "pending"),)
@@ -112,3 +122,6 @@ class ApprovalSeatRow(Row, table=True):
     pending: bool
     verdict: Verdict | None = Field(default=None, sa_type=word(Verdict))
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    seq: int | None = None
+    automatic: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    to_answer: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

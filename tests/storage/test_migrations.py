@@ -191,3 +191,34 @@ async def test_people_from_before_digests_get_each_mail_at_once(empty_url: str) 
         ada = await directory.person(session, "ada")
     assert (ada.name, ada.approval_mails) == ("Ada", ApprovalMails.AT_ONCE)
     await database.dispose()
+
+
+HELD_STAGE = """
+    INSERT INTO approval
+        (process, stage, round, seq, status, is_open, stage_title, definition, opened_at, roster)
+    VALUES (:process, 'technical', 1, 1, 'PENDING', true, 'Title', 'two-steps@1',
+            '2026-03-02 08:00:00+00:00', '[{"key": "ada", "name": "Ada"}]')
+"""
+WAITING = """
+    INSERT INTO process
+        (id, seq, kind, state, ended, order_id, partner, customer, requested_by, started_at, updated_at, view)
+    VALUES (:process, 1, 'order_line', 'awaiting_approval', false, 'o1', 'reseller', 'contoso', 'sam',
+            '2026-03-02 08:00:00+00:00', '2026-03-02 08:00:00+00:00', :view)
+"""
+
+
+async def test_stages_that_were_held_before_are_found_as_such(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0006"))
+        for process, quorum in (("p1", "2"), ("p2", "1"), ("p3", "null")):
+            view = f'{{"approval": {{"quorum": {quorum}}}}}'
+            await connection.execute(text(HELD_STAGE), {"process": process})
+            await connection.execute(text(WAITING), {"process": process, "view": view})
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        rows = await session.execute(select(ApprovalRow.process, ApprovalRow.held).order_by("process"))
+        assert [tuple(row) for row in rows] == [("p1", True), ("p2", False), ("p3", False)]
+    await database.dispose()
