@@ -20,8 +20,10 @@ class StageSeen:
     Attributes:
         ended_at: When it was decided or ended otherwise; None while it has not.
         is_open: Whether it can be decided now.
-        voted: Whether anybody's vote counted in it.
+        voted: Whether anybody's vote counted in it; votes that the rules cast do not matter here.
         held: Whether too few people may decide it.
+        escalated: Whether others were asked because those before had not decided.
+        sent_back: Whether its denial led to another stage instead of the end.
     """
 
     status: ApprovalStatus
@@ -30,6 +32,8 @@ class StageSeen:
     is_open: bool
     voted: bool
     held: bool
+    escalated: bool = False
+    sent_back: bool = False
 
 
 class OpenByAge(Message):
@@ -47,9 +51,11 @@ class StageFigures(Message):
     Attributes:
         definition: As `name@version`.
         decided: Ended as approved or rejected, by at least one vote; the percentiles are theirs.
-        undecided: Passed or denied without a vote: by its deadline, or because nobody may decide it.
+        undecided: Passed or denied without a vote: by its deadline, by rule, or because nobody may decide it.
         p50: Time from opening to end that half of them took at most; None if none was decided.
         held: Of the open ones, those too few people may decide.
+        escalated: Of all of them, those that were escalated.
+        sent_back: Of the decided ones, those whose denial led to another stage.
     """
 
     definition: str
@@ -62,6 +68,8 @@ class StageFigures(Message):
     expired: int
     open: OpenByAge
     held: int
+    escalated: int = 0
+    sent_back: int = 0
 
 
 def percentile(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
@@ -90,6 +98,8 @@ def figures(definition: str, stage: str, seen: Iterable[StageSeen], now: datetim
         expired=sum(each.status is ApprovalStatus.EXPIRED for each in openings),
         open=_by_age(now - each.opened_at for each in openings if each.is_open),
         held=sum(each.is_open and each.held for each in openings),
+        escalated=sum(each.escalated for each in openings),
+        sent_back=sum(each.sent_back for each in openings),
     )
 
 

@@ -80,6 +80,14 @@ def test_what_is_open_is_counted_by_its_age(age: timedelta, name: str) -> None:
     assert figures("release@1", "first", [waiting(age)], NOW).open == OpenByAge(**{name: 1})
 
 
+def test_what_was_escalated_or_sent_back_is_counted_open_or_not() -> None:
+    back = seen(ApprovalStatus.REJECTED, sent_back=True)
+    found = figures(
+        "release@1", "first", [waiting(DAY, escalated=True), seen(escalated=True), back, seen()], NOW
+    )
+    assert (found.escalated, found.sent_back, found.decided) == (2, 1, 3)
+
+
 def test_only_what_is_open_is_held() -> None:
     found = figures("release@1", "first", [waiting(DAY, held=True), waiting(DAY), seen(held=True)], NOW)
     assert (found.held, found.open.from_1_to_7_days) == (1, 2)

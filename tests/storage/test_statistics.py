@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.decisions import ApprovalStatus, Approver, Verdict, Vote
+from domain.decisions import ApprovalStatus, Approver, Part, Verdict, Vote
 from domain.statistics import OpenByAge, StageFigures
 from domain.transitions import ProcessView, Transition
 from storage import projection
@@ -124,6 +124,34 @@ async def test_a_stage_too_few_may_decide_is_held_while_it_is_open(session: Asyn
     await tell(session, [step(2, process="p1", view=at(AT, status=ApprovalStatus.WITHDRAWN))])
     (found,) = await approval_statistics(session, NOW)
     assert (found.held, found.open, found.decided) == (0, OpenByAge(), 0)
+
+
+async def test_a_stage_is_escalated_by_its_level_or_by_asking_the_team(session: AsyncSession) -> None:
+    seen = at(AT)
+    assert seen.approval is not None
+    team = (*seats("ada"), Approver(key="olga", name="Olga", part=Part.ESCALATION))
+    for number, change in enumerate(({"level": 1}, {"roster": team}, {})):
+        changed = seen.model_copy(update={"approval": seen.approval.model_copy(update=change)})
+        await tell(session, story(f"p{number}", (AT, changed, None)))
+    (found,) = await approval_statistics(session, NOW)
+    assert (found.escalated, found.open.over_30_days) == (2, 3)
+
+
+async def test_a_denial_that_another_stage_followed_was_sent_back(session: AsyncSession) -> None:
+    denied = at(AT, status=ApprovalStatus.REJECTED).model_copy(update={"ended": False})
+    back = story("p1", (AT + HOUR, denied, "ada"), (AT + HOUR, at(AT + HOUR, "money"), None))
+    await tell(session, back)
+    await tell(session, story("p2", (AT + HOUR, at(AT, status=ApprovalStatus.REJECTED), "ada")))
+    money, technical = await approval_statistics(session, NOW)
+    assert (technical.sent_back, technical.decided, money.sent_back) == (1, 2, 0)
+
+
+async def test_votes_that_the_rules_cast_take_no_time_and_are_not_timed(session: AsyncSession) -> None:
+    told = story("p1", (AT, at(AT), "ada"), (AT, at(AT, "money"), None))
+    automatic = told[0].vote.model_copy(update={"automatic": True}) if told[0].vote else None
+    await tell(session, [told[0].model_copy(update={"vote": automatic}), told[1]])
+    _, technical = await approval_statistics(session, NOW)
+    assert (technical.decided, technical.undecided, technical.p50) == (0, 1, None)
 
 
 async def test_the_end_of_a_stage_does_not_depend_on_the_order_of_telling(session: AsyncSession) -> None:
