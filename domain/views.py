@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from domain.approval import Approval
-from domain.decisions import Approver
+from domain.decisions import Approver, Part
 from domain.definitions import Combine, OnDeadline
 from domain.transitions import OpenApproval, ProcessView
 
@@ -42,27 +42,66 @@ def at(instant: datetime | None) -> str:
 
 
 def names(people: Iterable[Approver]) -> str:
-    """People's names in one line."""
-    return ", ".join(person.name for person in people)
+    """People's names in one line, delegates with the name of whoever they decide for."""
+    return ", ".join(
+        f"{each.name} for {each.stands_for_name}" if each.stands_for_name else each.name for each in people
+    )
+
+
+_PARTS = {
+    Part.APPROVER: "",
+    Part.ADDITIONAL: ", in addition",
+    Part.FALLBACK: ", fallback",
+    Part.ESCALATION: ", escalated",
+}
+
+
+def named(seat: Approver) -> str:
+    """Who sits on a seat, for whom, and how it counts."""
+    return f"{names((seat,))}{_PARTS[seat.part]}"
 
 
 def waiting_for_approval(stage: OpenApproval) -> str:
     """Whose decision an open stage waits for."""
     if stage.roster is None:
         return f"the directory, to name who decides stage {stage.stage_title}"
-    seats = len(stage.roster)
+    escalated = f" (escalated, level {stage.level})" if stage.level else ""
+    title = f"{stage.stage_title}{escalated}"
     if stage.asked:
-        return f"{stage.stage_title}: an answer of {names(stage.asked)}"
+        return f"{title}: on hold for an answer of {names(stage.asked)}"
     if stage.lacks_approvers:
-        return f"an operator: nobody may decide stage {stage.stage_title}"
-    if stage.waits and not seats:
-        return f"{stage.stage_title}: an outside system"
-    people = names(person for person in stage.roster if person.key not in stage.decided)
+        return f"an operator: nobody may decide stage {title}"
+    if stage.waits and not stage.roster:
+        return f"{title}: an outside system"
+    waiting = {part: [seat for seat in _open_seats(stage) if seat.part is part] for part in Part}
+    groups = [_approvers(stage, waiting[Part.APPROVER])]
+    if additional := waiting[Part.ADDITIONAL]:
+        groups.append(f"{names(additional)} in addition")
+    if alone := [*waiting[Part.FALLBACK], *waiting[Part.ESCALATION]]:
+        either = "one of " if len(alone) > 1 else ""
+        groups.append(f"{'or ' if any(groups) else ''}{either}{names(alone)} alone")
+    return f"{title}: {'; '.join(group for group in groups if group)}"
+
+
+def _open_seats(stage: OpenApproval) -> Iterable[Approver]:
+    return (seat for seat in stage.roster or () if seat.key not in stage.decided)
+
+
+def _approvers(stage: OpenApproval, waiting: Sequence[Approver]) -> str:
+    """Which of the stage's own approvers are waited for; nothing once enough of them have decided."""
+    seats = [seat for seat in stage.roster or () if seat.part is Part.APPROVER]
+    decided = len(seats) - len(waiting)
     if stage.combine is Combine.QUORUM:
-        need = f"{stage.quorum} of {seats}"
-        return f"{stage.stage_title}: {need} ({len(stage.decided)} decided; open: {people})"
-    either = "one of " if stage.combine is Combine.ANY and seats > 1 else ""
-    return f"{stage.stage_title}: {either}{people}"
+        enough = decided >= (stage.quorum or 1)
+        need = f"{stage.quorum} of {len(seats)} ({decided} decided; open: {names(waiting)})"
+    else:
+        enough = decided > 0 and stage.combine is Combine.ANY
+        need = f"{'one of ' if stage.combine is Combine.ANY and len(seats) > 1 else ''}{names(waiting)}"
+    return need if waiting and not (enough and _wants_others(stage)) else ""
+
+
+def _wants_others(stage: OpenApproval) -> bool:
+    return any(seat.part is Part.ADDITIONAL for seat in _open_seats(stage))
 
 
 def seated(view: ProcessView, roster: tuple[Approver, ...]) -> ProcessView:

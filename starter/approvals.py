@@ -24,10 +24,17 @@ class Approvals(Pending):
         async with self._reading() as session:
             return await processes.inbox(session, person)
 
-    async def open_approvals(self, organisation: str | None = None) -> tuple[StageEntry, ...]:
-        """Every stage that waits for a decision, the nearest deadline first."""
+    async def open_approvals(
+        self, organisation: str | None = None, *, held: bool = False
+    ) -> tuple[StageEntry, ...]:
+        """Every stage that waits for a decision, the nearest deadline first.
+
+        Args:
+            organisation: Only where this organisation is partner or customer.
+            held: Only stages that nobody may decide.
+        """
         async with self._reading() as session:
-            return await processes.open_approvals(session, organisation)
+            return await processes.open_approvals(session, organisation, held=held)
 
     async def approval_statistics(
         self, definition: str | None = None, since: datetime | None = None

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from starter.cli import approvals, audit, catalog, definitions, directory, mails, orders, schedule, stack
+from starter.cli import (
+    acting,
+    approvals,
+    audit,
+    catalog,
+    definitions,
+    directory,
+    links,
+    mails,
+    orders,
+    schedule,
+    stack,
+)
 
 app = typer.Typer(
     name="countersign",
@@ -14,8 +26,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(orders.app, name="order")
+approvals.app.add_typer(acting.app)
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
+app.add_typer(links.app, name="link")
 app.add_typer(mails.app, name="mails")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(definitions.app, name="definitions")

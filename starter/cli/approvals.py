@@ -11,6 +11,7 @@ from rich.text import Text
 
 from domain.decisions import DecisionRecorded
 from domain.statistics import StageFigures
+from domain.views import named, names
 from starter.cli.output import answer, table
 from starter.cli.session import Actor, Json, Process, Reason, RequestId, call
 from storage.processes import InboxEntry, StageEntry
@@ -25,6 +26,7 @@ Stage = Annotated[str | None, typer.Option(help="The stage that is meant; by def
 def list_approvals(
     person: Annotated[str | None, typer.Option(help="One person's inbox, decided ones included.")] = None,
     organisation: Annotated[str | None, typer.Option(help="Only where it is partner or customer.")] = None,
+    held: Annotated[bool, typer.Option("--held", help="Only stages that nobody may decide.")] = False,
     as_json: Json = False,
 ) -> None:
     """List what waits for a decision, the nearest deadline first."""
@@ -32,7 +34,7 @@ def list_approvals(
         inbox = call(lambda countersign: countersign.inbox(person))
         answer(inbox, _inbox, as_json=as_json)
     else:
-        stages = call(lambda countersign: countersign.open_approvals(organisation))
+        stages = call(lambda countersign: countersign.open_approvals(organisation, held=held))
         answer(stages, _stages, as_json=as_json)
 
 
@@ -102,7 +104,7 @@ def _inbox(inbox: tuple[InboxEntry, ...]) -> RenderableType:
             each.process,
             each.view.title,
             each.stage_title,
-            each.verdict or ("open" if each.pending else each.status),
+            _to_do(each),
             each.deadline if each.pending else None,
         )
         for each in inbox
@@ -110,11 +112,34 @@ def _inbox(inbox: tuple[InboxEntry, ...]) -> RenderableType:
     return table("", "Process", "What", "Stage", "", "Until (UTC)", rows=rows, empty="Nothing to decide.")
 
 
+def _to_do(entry: InboxEntry) -> str:
+    """What a person is to do with a stage, or what became of it."""
+    if entry.questions:
+        return "; ".join(f"answer {each.number}: {each.question} ({each.asker})" for each in entry.questions)
+    if not entry.pending:
+        return entry.verdict or entry.status
+    place = f"open for {entry.stands_for}" if entry.stands_for else "open"
+    return f"{place}, {_on_hold(entry)}" if entry.asked else place
+
+
 def _stages(stages: tuple[StageEntry, ...]) -> RenderableType:
-    rows = ((each.process, each.stage_title, _asked(each), each.deadline) for each in stages)
-    return table(
-        "", "Process", "Stage", "Asked", "Until (UTC)", rows=rows, empty="Nothing waits for a decision."
+    rows = ((each.process, each.stage_title, _asked(each), _state(each), each.deadline) for each in stages)
+    titles = ("Process", "Stage", "Asked", "", "Until (UTC)")
+    return table("", *titles, rows=rows, empty="Nothing waits for a decision.")
+
+
+def _state(stage: StageEntry) -> str:
+    """What operators should know of a stage besides who is asked."""
+    states = (
+        (stage.held, "nobody may decide it"),
+        (bool(stage.asked), _on_hold(stage)),
+        (stage.level > 0, f"escalated, level {stage.level}"),
     )
+    return "; ".join(words for holds, words in states if holds)
+
+
+def _on_hold(stage: StageEntry | InboxEntry) -> str:
+    return f"on hold: asks {names(stage.asked)}"
 
 
 def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
@@ -126,6 +151,8 @@ def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
             *map(_seconds, (each.p50, each.p90, each.p95)),
             *each.open.model_dump().values(),
             each.held,
+            each.escalated,
+            each.sent_back,
             each.expired,
             each.undecided,
         )
@@ -133,7 +160,7 @@ def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
     )
     titles = (
         *("Definition", "Stage", "Decided", "p50", "p90", "p95"),
-        *("Open <1 d", "1-7 d", "7-30 d", ">30 d", "Held", "Expired", "Undecided"),
+        *("Open <1 d", "1-7 d", "7-30 d", ">30 d", "Held", "Escalated", "Sent back", "Expired", "Undecided"),
     )
     return table("", *titles, rows=rows, empty="Nothing was asked to be decided.")
 
@@ -145,5 +172,4 @@ def _seconds(time: timedelta | None) -> timedelta | None:
 
 def _asked(stage: StageEntry) -> str:
     said = {seat.person: seat.verdict for seat in stage.seats}
-    people = stage.roster or ()
-    return ", ".join(f"{person.name} ({said.get(person.key) or 'open'})" for person in people)
+    return ", ".join(f"{named(seat)} ({said.get(seat.key) or 'open'})" for seat in stage.roster or ())

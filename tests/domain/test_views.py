@@ -9,12 +9,13 @@ import pytest
 
 from domain.approval import Approval
 from domain.checks import CheckReport, Finding, RecordsSeen
+from domain.decisions import Approver, Part
 from domain.definitions import Combine
 from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.line import LineProgress, LineState, OpenTask
 from domain.line_view import line_view, title
 from domain.transitions import OpenApproval, ProcessView
-from domain.views import after_deadline, at, details, open_approval, waiting_for_approval
+from domain.views import after_deadline, at, details, named, open_approval, waiting_for_approval
 from tests.domain.samples import (
     DAY,
     NOW,
@@ -69,6 +70,70 @@ def test_who_has_decided_is_named_no_longer() -> None:
     approval = opened(stage(combine="quorum", quorum=2))
     approval.decide(says("ben"), NOW)
     assert waiting_for_approval(snapshot(approval)) == "First: 2 of 3 (1 decided; open: Ann, Cas)"
+
+
+ANN, BEN, CAS, DORA, EMMA = people("ann", "ben", "cas", "dora", "emma")
+FOR_ANN = CAS.model_copy(update={"stands_for": "ann", "stands_for_name": "Ann"})
+ADDED = CAS.model_copy(update={"part": Part.ADDITIONAL})
+LEVEL = tuple(each.model_copy(update={"part": Part.ESCALATION, "level": 1}) for each in (DORA, EMMA))
+FALLBACK = DORA.model_copy(update={"part": Part.FALLBACK})
+
+
+@pytest.mark.parametrize(
+    ("rule", "roster", "decided", "words"),
+    [
+        ({"combine": "all"}, (FOR_ANN, BEN), (), "First: Cas for Ann, Ben"),
+        ({"combine": "any"}, (ANN, BEN, ADDED), (), "First: one of Ann, Ben; Cas in addition"),
+        ({"combine": "any"}, (ANN, BEN, ADDED), ("ann",), "First: Cas in addition"),
+        ({"combine": "all"}, (ANN, BEN, ADDED), ("ann",), "First: Ben; Cas in addition"),
+        ({"combine": "all"}, (ANN, BEN, ADDED), ("cas",), "First: Ann, Ben"),
+        (
+            {"combine": "quorum", "quorum": 2},
+            (ANN, BEN, DORA, ADDED),
+            ("ann",),
+            "First: 2 of 3 (1 decided; open: Ben, Dora); Cas in addition",
+        ),
+        (
+            {"combine": "quorum", "quorum": 2},
+            (ANN, BEN, DORA, ADDED),
+            ("ann", "ben"),
+            "First: Cas in addition",
+        ),
+        ({"combine": "any"}, (ANN, LEVEL[0]), (), "First: Ann; or Dora alone"),
+        ({"combine": "any"}, (ANN, *LEVEL), (), "First: Ann; or one of Dora, Emma alone"),
+        ({"combine": "any"}, (FALLBACK,), (), "First: Dora alone"),
+    ],
+)
+def test_who_was_brought_in_is_named_with_how_they_count(
+    rule: dict[str, Any], roster: tuple[Approver, ...], decided: tuple[str, ...], words: str
+) -> None:
+    shown = snapshot(opened(stage(**rule)))
+    waiting = shown.model_copy(update={"roster": roster, "decided": decided})
+    assert waiting_for_approval(waiting) == words
+
+
+def test_an_escalated_stage_says_how_far_it_went() -> None:
+    shown = snapshot(opened()).model_copy(update={"roster": LEVEL, "level": 1})
+    assert waiting_for_approval(shown) == "First (escalated, level 1): one of Dora, Emma alone"
+
+
+def test_a_stage_with_open_questions_waits_for_those_asked() -> None:
+    shown = snapshot(opened()).model_copy(update={"asked": (DORA, EMMA)})
+    assert waiting_for_approval(shown) == "First: on hold for an answer of Dora, Emma"
+
+
+@pytest.mark.parametrize(
+    ("seat", "words"),
+    [
+        (ANN, "Ann"),
+        (FOR_ANN, "Cas for Ann"),
+        (ADDED, "Cas, in addition"),
+        (FALLBACK, "Dora, fallback"),
+        (LEVEL[0], "Dora, escalated"),
+    ],
+)
+def test_a_seat_is_named_with_its_part(seat: Approver, words: str) -> None:
+    assert named(seat) == words
 
 
 @pytest.mark.parametrize(
@@ -251,9 +316,9 @@ def test_what_has_no_limit_says_so_and_has_no_consequence() -> None:
 
 
 def test_the_point_of_no_return_and_the_definition_are_shown() -> None:
-    line = order_line(offer(), approval=definition(version=3))
-    progress = LineProgress(LineState.AWAITING_APPROVAL)
-    shown = details(line_view(line, progress, approval=opened(), report=None, seen=None, closes_at=None))
+    approval = Approval(definition(version=3), requester="req")
+    approval.open_next(NOW)
+    shown = details(view(LineState.AWAITING_APPROVAL, approval=approval))
     assert "- **Approval definition:** `release@3`" in shown
     assert "- **Point of no return:** 2026-03-02 08:00 UTC" in details(view(LineState.FAILED, ponr_at=NOW))
 
