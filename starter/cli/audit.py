@@ -22,6 +22,9 @@ app = typer.Typer(help="See, export and verify what was done and decided.", no_a
 SHORT = 12
 """Characters of a hash that people are shown."""
 
+RULES = frozenset({"definition", "definition_hash", "stage", "round"})
+"""The facts that say what was decided under; they have a column of their own."""
+
 Of = Annotated[str, typer.Argument(metavar="PROCESS", help="A workflow id, or an order's id for all of it.")]
 SomeOf = Annotated[
     str | None,
@@ -60,8 +63,15 @@ async def _write(countersign: Countersign, process: str | None, order: str | Non
 
 
 def _entries(entries: tuple[ChainedEntry, ...]) -> RenderableType:
-    rows = ((*step(each), _under(each), (each.hash or "")[:SHORT]) for each in entries)
-    return table("", "UTC", "Process", "What", "State", "Who", "Why", "Decided under", "Hash", rows=rows)
+    rows = ((*step(each), _details(each), _under(each), (each.hash or "")[:SHORT]) for each in entries)
+    titles = ("UTC", "Process", "What", "State", "Who", "Why", "Details", "Decided under", "Hash")
+    return table("", *titles, rows=rows)
+
+
+def _details(entry: ChainedEntry) -> str:
+    """What the entry says besides: to whom, which question, what answer, from which definition to which."""
+    said = ((name, value) for name, value in entry.data.items() if name not in RULES and value)
+    return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in said)
 
 
 def _under(entry: ChainedEntry) -> str:

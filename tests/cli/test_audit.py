@@ -6,12 +6,19 @@ import json
 import pytest
 from sqlalchemy import delete, update
 
-from domain.errors import REFUSALS, Code
+from domain import wire
+from domain.actions import ChangeDefinition
+from domain.definitions import ApprovalDefinition, OnChange, content_hash
+from domain.errors import REFUSALS, Code, Refusal
+from starter.gateway import utc_now
+from starter.publishing import publish
 from storage import audit, projection
 from storage.database import Database
 from storage.tables import metadata
 from tests.cli.conftest import Run
+from tests.starter.office import Office
 from tests.storage.samples import LINE, open_approval, step, view, vote
+from tests.workflows.world import definition, offer, stage
 
 TABLE = metadata.tables["transition"]
 DECIDED = view("awaiting_approval", approval=open_approval(), definition_hash="0123456789abcdef")
@@ -98,3 +105,51 @@ async def test_very_many_problems_are_counted(run: Run, told: Database) -> None:
         await audit.record(session, steps)
         await session.execute(update(TABLE).where(TABLE.c.process == "order-o3-line-1").values(actor="eve"))
     assert (await run("audit", "verify", "--json")).error["message"].endswith("; and 10 more")
+
+
+async def test_the_audit_of_a_run_tells_every_action_with_what_was_said(run: Run, office: Office) -> None:
+    free = offer(name="free", approval="standard", records=(), needs_domain=False)
+    managers = ("nordwall-manager-1", "nordwall-manager-2")
+    steps = definition(stage("first", managers, allow=("delegate", "inquire"), combine="all"))
+    await publish(office.database, [free], [steps], utc_now())
+    accepted = await office.submit("free", domain=None)
+    process = await office.pending(accepted.order, "first")
+    one, admin, contact = managers[0], "alpenblick-admin-1", "bergsicht-contact-1"
+    with pytest.raises(Refusal, match="does not hold the permission"):
+        await office.client.delegate(process, one, contact, reason="on leave")
+    await office.client.inquire(process, one, admin, "Which mailboxes?")
+    await office.client.answer(process, admin, "The five of sales.")
+    await office.client.delegate(process, one, "nordwall-manager-3")
+    await office.client.approve(process, managers[1])
+    await change_definition(office, process, steps.model_copy(update={"version": 2}))
+    await office.pending(accepted.order, "first")
+
+    shown = set((await run("audit", "show", process)).out.split())
+    assert {"refused", "NOT_PERMITTED:", "mailboxes?", "inquiry:", "sales.", "nordwall-manager-3"} <= shown
+    entries = (await run("audit", "show", process, "--json")).json
+    rules = {"definition", "definition_hash", "stage", "round"}
+    told = [
+        (each["action"], each["code"], {k: v for k, v in each["data"].items() if k not in rules})
+        for each in entries[1:-1]
+    ]
+    assert told == [
+        ("approval.delegate", "NOT_PERMITTED", {"to": contact}),
+        ("approval.inquire", None, {"asked": admin, "question": "Which mailboxes?"}),
+        ("approval.answer", None, {"inquiry": "1", "answer": "The five of sales."}),
+        ("approval.delegate", None, {"to": "nordwall-manager-3"}),
+        ("approval.approve", None, {}),
+        (
+            "approval.reset",
+            None,
+            {"from": "standard@1", "to": "standard@2", "void": "first: approve (nordwall-manager-2)"},
+        ),
+    ]
+    assert (await run("audit", "verify", process)).code == 0
+
+
+async def change_definition(office: Office, process: str, new: ApprovalDefinition) -> None:
+    command = ChangeDefinition(
+        definition=new, definition_hash=content_hash(new), mode=OnChange.RESET, actor="nordwall-operator-1"
+    )
+    handle = office.client.client.get_workflow_handle(process)
+    await handle.execute_update(wire.CHANGE_DEFINITION, command)
