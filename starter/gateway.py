@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -10,7 +12,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoTurn
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
@@ -26,13 +29,16 @@ from temporalio.service import RPCStatusCode
 from domain import wire
 from domain.base import Message
 from domain.errors import Code, Refusal
+from domain.links import LinkSigner
 from domain.organisations import Parties, Permission
 from domain.transitions import ProcessKind, ProcessView
 from storage import directory, processes
-from storage.database import Database
+from storage.database import Database, NoDatabase
 
 PATIENCE_S = 30.0
 """How long a caller waits for the answer to a command, in seconds; the command itself is not lost by it."""
+
+BUSY = "database: busy, as others keep writing; try again"
 
 UNREACHABLE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 
@@ -90,18 +96,53 @@ def refusal_in(cause: BaseException) -> Refusal | None:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turns an unreachable or unprepared database into a refusal.
+    """Turns a database that is missing, unprepared, busy or out of reach into a refusal that says which.
 
     Raises:
         Refusal: UNAVAILABLE.
     """
     try:
         yield
-    except (OperationalError, InterfaceError, OSError) as error:
-        cause = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise Refusal(
-            Code.UNAVAILABLE, f"database: {cause}; `countersign migrate` prepares a new one"
-        ) from None
+    except NoDatabase as error:
+        advice = "`countersign dev` sets one up with everything else, `countersign migrate` an empty one"
+        raise Refusal(Code.UNAVAILABLE, f"database: there is no {error.file}; {advice}") from None
+    except NoTurn:
+        raise Refusal(Code.UNAVAILABLE, BUSY) from None
+    except (OperationalError, InterfaceError, ProgrammingError) as error:
+        cause = str(error.orig).partition("\n")[0]
+        if _is_busy(error):
+            raise Refusal(Code.UNAVAILABLE, BUSY) from None
+        if _lacks_schema(error):
+            raise Refusal(
+                Code.UNAVAILABLE, f"database: {cause}; `countersign migrate` prepares it for this version"
+            ) from None
+        if _is_our_fault(error):
+            raise
+        raise Refusal(Code.UNAVAILABLE, f"database: {cause}") from None
+    except OSError as error:
+        raise Refusal(Code.UNAVAILABLE, f"database: {error}") from None
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether SQLite gave up waiting for other processes' writes."""
+    return _sqlite_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _is_our_fault(error: DBAPIError) -> bool:
+    """Whether the statement makes no sense, to either database."""
+    return isinstance(error, ProgrammingError) or _sqlite_code(error) == sqlite3.SQLITE_ERROR
+
+
+def _sqlite_code(error: DBAPIError) -> int:
+    """SQLite's primary result code; its lowest byte."""
+    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _lacks_schema(error: DBAPIError) -> bool:
+    """Whether a table or a column is missing."""
+    undefined = {"42P01", "42703"}  # PostgreSQL's SQLSTATEs of a table and a column
+    words = r"no such (table|column)|has no column named"
+    return getattr(error.orig, "sqlstate", None) in undefined or bool(re.search(words, str(error.orig)))
 
 
 class SubmittedLine(Message):
@@ -136,6 +177,7 @@ class Gateway:
             runs that live on virtual time.
         allow_special_use: Accept domains such as `contoso.example`, for tests and the demo.
         task_queue: Where workers look for work.
+        links: Reads the links in mails; None where this installation has no keys for them.
     """
 
     def __init__(
@@ -146,12 +188,14 @@ class Gateway:
         clock: Callable[[], datetime | None] = utc_now,
         allow_special_use: bool = False,
         task_queue: str = wire.TASK_QUEUE,
+        links: LinkSigner | None = None,
     ) -> None:
         self.client = client
         self.database = database
         self._clock = clock
         self._allow_special_use = allow_special_use
         self._task_queue = task_queue
+        self._links = links
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:

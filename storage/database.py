@@ -31,6 +31,7 @@ _DRIVERS = {
 _MIGRATION_LOCK = 0x636F756E74657273
 """Key of PostgreSQL's advisory lock under which only one process migrates at a time."""
 
+
 # synchronous=FULL, not NORMAL: claims, submissions and the outbox exist nowhere else, so a commit that was
 # answered must survive a power cut, as Temporal's own does. In WAL mode it costs one fsync a commit.
 _PRAGMAS = (
@@ -39,11 +40,25 @@ _PRAGMAS = (
 )
 
 
+class NoDatabase(Exception):
+    """There is no such SQLite file; looking for it made none.
+
+    Attributes:
+        file: Its path.
+    """
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"there is no database {file}")
+        self.file = file
+
+
 class Database:
     """One database, shared by everything in this process.
 
     Args:
         url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; the driver may be left out.
+
+    Only migrating makes an SQLite file; everything else raises `NoDatabase` where there is none.
 
     What goes into statements is kept out of error messages: those end up in workflow histories and logs.
 
@@ -78,7 +93,8 @@ class Database:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
                 await connection.run_sync(_upgrade)
             return
-        await asyncio.to_thread(_write_ahead, self.url.database or "")
+        Path(_file(self.url)).parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_write_ahead, _file(self.url))
         patient = _sqlite_engine(self.url, "BEGIN IMMEDIATE", _busy_timeout(MIGRATION_PATIENCE_S))
         try:
             async with patient.begin() as connection:
@@ -150,11 +166,14 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     busy timeout settle it with writers of other processes, who could otherwise deadlock on the upgrade from
     a read lock.
     """
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     timeout = _busy_timeout(BUSY_TIMEOUT_S)
     writer = _sqlite_engine(url, "BEGIN IMMEDIATE", timeout, pool_size=1, max_overflow=0)
     reader = _sqlite_engine(url, "BEGIN", timeout, "PRAGMA query_only = ON")
     return writer, reader
+
+
+def _file(url: URL) -> str:
+    return url.database or ""
 
 
 def _busy_timeout(seconds: float) -> str:
@@ -164,6 +183,11 @@ def _busy_timeout(seconds: float) -> str:
 def _sqlite_engine(url: URL, begin: str, *pragmas: str, **pool: int) -> AsyncEngine:
     """An engine whose connections start with these pragmas and whose transactions begin as told."""
     engine = create_async_engine(url, hide_parameters=True, **pool)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def before_connecting(*_: object) -> None:
+        if not Path(_file(url)).exists():  # SQLite would make an empty one.
+            raise NoDatabase(_file(url))
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -76,10 +76,34 @@ async def test_a_wrong_setting_is_named(run: Run, shell: pytest.MonkeyPatch) -> 
     assert "COUNTERSIGN_LOG__LEVEL" in ran.error["message"]
 
 
+READING = [
+    ["order", "show", "x"], ["order", "list"], ["order", "report", "x"],
+    ["approvals", "list"], ["approvals", "stats"],
+    ["audit", "show", "x"], ["audit", "verify"],
+    ["mails", "list"], ["mails", "show", "x"],
+    ["catalog", "list"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+async def test_reading_where_there_is_no_database_says_how_to_get_one_and_makes_none(
+    run: Run, shell: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    shell.delenv("COUNTERSIGN_DATABASE_URL")
+    before = set(tmp_path.rglob("*"))
+    ran = await run(*command, "--json")
+    assert ran.code == REFUSALS[Code.UNAVAILABLE].exit_code
+    assert "there is no .countersign/countersign.db" in ran.error["message"]
+    assert "countersign dev" in ran.error["message"]
+    assert "countersign migrate" in ran.error["message"]
+    assert set(tmp_path.rglob("*")) == before
+
+
 async def test_a_database_that_was_never_migrated_says_how(
     run: Run, shell: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shell.setenv("COUNTERSIGN_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    (tmp_path / "new.db").touch()
     ran = await run("order", "list", "--json")
     assert ran.code == REFUSALS[Code.UNAVAILABLE].exit_code
     assert "countersign migrate" in ran.error["message"]

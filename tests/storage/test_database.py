@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from domain.checks import CheckReport
-from storage.database import Database
+from storage.database import Database, NoDatabase
 from storage.tables import CheckReportRow, SubmissionRow
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123456, tzinfo=UTC)
@@ -115,6 +116,18 @@ async def test_sqlite_is_durable_checks_references_and_lets_readers_read(sqlite_
         await session.flush()
         assert await keys(sqlite_database) == []
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 1500}
+
+
+async def test_looking_for_a_database_makes_none(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'state' / 'countersign.db'}")
+    for transaction in (database.reading, database.session):
+        with pytest.raises(NoDatabase, match=r"countersign\.db"):
+            async with transaction() as session:
+                await session.scalars(select(SubmissionRow.key))
+    assert list(tmp_path.iterdir()) == []
+    await database.migrate()
+    assert await keys(database) == []
+    await database.dispose()
 
 
 @pytest.mark.parametrize(
