@@ -26,6 +26,7 @@ from domain.decisions import Verdict
 from domain.definitions import ApprovalDefinition, Stage
 from domain.external import ConditionMet, ConditionState
 from domain.line import LineState
+from domain.orders import Line
 from domain.organisations import Directory
 from domain.request_data import RequestData
 from domain.transitions import ProcessView
@@ -222,30 +223,37 @@ ASKS_A_SERVICE = line(approval=definition(stage("stock", people=("erp",))), reco
 
 @pytest.fixture
 async def office(
-    world: World, database: Database, virtual_time: VirtualTime
+    world: World, database: Database, virtual_time: VirtualTime, backend: Backend
 ) -> AsyncIterator[tuple[Scene, Countersign]]:
-    """A worker that asks and writes a real database, and fakes the rest."""
+    """A worker that asks and writes a real database, asks a real credit check, and fakes the rest."""
     async with database.session() as session:
         await load_directory(session, OFFICE)
     queue = f"test-{uuid.uuid4()}"
-    real = [Notices(database).announce, DirectoryActivities(database).look_up]
-    fakes = [each for each in world.activities if each not in {world.announce, world.look_up}]
-    async with Worker(
-        virtual_time.client,
-        task_queue=queue,
-        workflows=list(WORKFLOWS),
-        activities=[*real, *fakes],
-        workflow_runner=workflow_runner(guarded=True),
+    replaced = {world.announce, world.look_up, world.await_condition}
+    async with (
+        HttpSource(HttpSourceSettings(url=backend.origin)) as source,
+        Worker(
+            virtual_time.client,
+            task_queue=queue,
+            workflows=list(WORKFLOWS),
+            activities=[
+                Notices(database).announce,
+                DirectoryActivities(database).look_up,
+                Conditions({"credit": source}).await_condition,
+                *(each for each in world.activities if each not in replaced),
+            ],
+            workflow_runner=workflow_runner(guarded=True),
+        ),
     ):
         yield Scene(world, virtual_time, queue), Countersign(virtual_time.client, database)
 
 
-async def asking(handle: WorkflowHandle[object, object]) -> ProcessView:
-    """What a line says of itself once its people are asked."""
+async def asking(handle: WorkflowHandle[object, object], stage: str = "stock") -> ProcessView:
+    """What a line says of itself once somebody is asked to decide a stage."""
     async with asyncio.timeout(20):
         while True:
             view = await handle.query(wire.VIEW, result_type=ProcessView)
-            if view.approval is not None and view.approval.roster:
+            if view.approval is not None and view.approval.stage == stage and view.approval.roster:
                 return view
             await asyncio.sleep(0.01)
 
@@ -307,3 +315,74 @@ async def test_only_the_service_that_is_named_and_still_there_decides(
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == code
     await scene.command(handle, wire.CANCEL_LINE)
+
+
+# Both in one approval
+
+
+def credit_then_stock(**more: object) -> Line:
+    """A line that is checked for credit before a service is asked for stock."""
+    credit = {"name": "credit", "title": "Credit", "wait": {"source": "credit"}} | more
+    stages = Stage.model_validate(credit), stage("stock", people=("erp",))
+    return line(approval=definition(*stages), records=())
+
+
+async def test_a_stage_waits_until_its_condition_is_fulfilled_and_the_next_one_is_asked(
+    office: tuple[Scene, Countersign], backend: Backend
+) -> None:
+    scene, countersign = office
+    backend.says(200, {"answer": "not_yet"})
+    backend.says(200, {"answer": "fulfilled", "message": "4800 are free"})
+    handle = await scene.start(credit_then_stock())
+    await asked(backend, 1)
+    await scene.skip(handle, HOUR)
+    await asking(handle)
+    await scene.decide(handle, "erp", stage="stock")
+    assert (await handle.result())["state"] == LineState.PROVISIONED
+    sent = json.loads(backend.requests[0].body)
+    assert (sent["process"], sent["stage"], sent["request"]["customer"]) == (handle.id, "credit", "customer")
+    reasons = {entry.action: entry.reason for entry in await countersign.audit(handle.id)}
+    assert reasons["approval.condition_fulfilled"] == "4800 are free"
+
+
+async def test_a_condition_that_fails_rejects_the_request_and_says_why(
+    office: tuple[Scene, Countersign], backend: Backend
+) -> None:
+    scene, countersign = office
+    backend.says(200, {"answer": "failed", "message": "no credit"})
+    handle = await scene.start(credit_then_stock())
+    outcome = await handle.result()
+    assert (outcome["state"], outcome["reason"]) == (LineState.REJECTED, "no credit")
+    actions = [entry.action for entry in await countersign.audit(handle.id)]
+    assert "approval.condition_failed" in actions
+
+
+async def test_a_condition_that_is_not_fulfilled_in_time_expires_like_any_stage(
+    office: tuple[Scene, Countersign], backend: Backend
+) -> None:
+    scene, _ = office
+    for _ in range(10):
+        backend.says(200, {"answer": "not_yet"})
+    handle = await scene.start(credit_then_stock(deadline=timedelta(hours=3)))
+    await asked(backend, 1)
+    await scene.skip(handle, 4 * HOUR)
+    assert (await handle.result())["state"] == LineState.EXPIRED
+    assert not (await handle.describe()).raw_description.pending_activities
+
+
+async def test_who_is_asked_after_the_deadline_decides_in_place_of_the_condition(
+    office: tuple[Scene, Countersign], backend: Backend
+) -> None:
+    scene, _ = office
+    for _ in range(10):
+        backend.says(200, {"answer": "not_yet"})
+    above = {"approvers": {"people": ["ann"]}, "deadline": "P2D"}
+    late = {"deadline": timedelta(hours=3), "on_deadline": "escalate", "escalations": [above]}
+    handle = await scene.start(credit_then_stock(**late))
+    await asked(backend, 1)
+    await scene.skip(handle, 4 * HOUR)
+    await asking(handle, "credit")
+    await scene.decide(handle, "ann", stage="credit")
+    await asking(handle)
+    await scene.decide(handle, "erp", stage="stock")
+    assert (await handle.result())["state"] == LineState.PROVISIONED
