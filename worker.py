@@ -109,6 +109,15 @@ class WorkerSettings(Settings):
     build_id: str | None = None
 
     @model_validator(mode="after")
+    def _can_sign_links(self) -> Self:
+        if self.public_url is not None and not self.link_keys:
+            raise ValueError(
+                "public_url, link_keys: links in mails lead to the one and are signed with the other; give "
+                "at least one key, such as the output of `openssl rand -base64 48`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_versioned_or_not(self) -> Self:
         if (self.deployment_name is None) != (self.build_id is None):
             raise ValueError("deployment_name, build_id: give both or neither")

@@ -7,13 +7,25 @@ from starter.approvals import Approvals
 from starter.archive import Archive
 from starter.audit import Audit
 from starter.definitions import Definitions
+from starter.links import Links
 from starter.orders import Orders
 from starter.reading import Reading
 from starter.schedule import Schedules
 from starter.submission import Submissions
 
 
-class Countersign(Submissions, Orders, Definitions, Approvals, Acting, Reading, Archive, Audit, Schedules):
+class Countersign(
+    Submissions,
+    Orders,
+    Links,
+    Definitions,
+    Approvals,
+    Acting,
+    Reading,
+    Archive,
+    Audit,
+    Schedules,
+):
     """All operations in one place; see the classes it is made of, and `Gateway` for how to make one.
 
     Every operation answers with models, or raises `domain.errors.Refusal`.

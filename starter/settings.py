@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 
 from domain import wire
+from domain.links import LinkSigner, check_keys
 from storage.database import DEFAULT_URL, parse_url
 
 PREFIX = "COUNTERSIGN_"
@@ -36,6 +37,17 @@ AnySettings = TypeVar("AnySettings", bound="Settings")
 def _database_url(written: str) -> str:
     parse_url(written)
     return written
+
+
+def _separated(written: Any) -> Any:
+    if not isinstance(written, str):
+        return written
+    return tuple(filter(None, (each.strip() for each in written.split(","))))
+
+
+def _link_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    check_keys(keys)
+    return keys
 
 
 class LogFormat(StrEnum):
@@ -60,6 +72,8 @@ class Settings(BaseSettings):
     Attributes:
         database_url: SQLAlchemy URL of the SQLite file or the PostgreSQL database.
         task_queue: Where workers look for work.
+        link_keys: Sign the links in mails, separated by commas, the newest first; the older ones stay as long
+            as links of theirs do. Each has at least 32 characters.
     """
 
     model_config = SettingsConfigDict(
@@ -68,7 +82,15 @@ class Settings(BaseSettings):
 
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(default=DEFAULT_URL, repr=False)
     task_queue: str = wire.TASK_QUEUE
+    link_keys: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_separated), AfterValidator(_link_keys)
+    ] = Field(default=(), repr=False)
     log: LogSettings = LogSettings()
+
+    @property
+    def links(self) -> LinkSigner | None:
+        """What signs and reads links; None without keys."""
+        return LinkSigner(self.link_keys) if self.link_keys else None
 
 
 class Misconfigured(Exception):

@@ -266,6 +266,12 @@ async def list_mails(
     return tuple(_mail(row) for row in await session.scalars(query))
 
 
+async def recipients(session: AsyncSession, process: str) -> tuple[str, ...]:
+    """Every address that mails of a process were written to."""
+    addresses = select(col(MailRow.recipient)).where(col(MailRow.process) == process).distinct()
+    return tuple(await session.scalars(addresses.order_by(col(MailRow.recipient))))
+
+
 # What stands behind
 
 

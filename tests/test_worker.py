@@ -112,6 +112,7 @@ def test_condition_sources_are_named_in_the_environment(monkeypatch: pytest.Monk
         ("COUNTERSIGN_CONDITION_SOURCES", '{"Credit": {}}', "COUNTERSIGN_CONDITION_SOURCES__CREDIT__.*match"),
         ("COUNTERSIGN_CONDITION_SOURCES", '{"a": {"kind": "http"}}', "COUNTERSIGN_CONDITION_SOURCES__A__URL"),
         ("COUNTERSIGN_PUBLIC_URL", "portal", "COUNTERSIGN_PUBLIC_URL: Input should be a valid URL"),
+        ("COUNTERSIGN_PUBLIC_URL", "https://portal.example", "public_url, link_keys: .* at least one key"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(

@@ -106,6 +106,7 @@ async def _client() -> AsyncIterator[Countersign]:
             database,
             allow_special_use=settings.allow_special_use or down,
             task_queue=settings.task_queue,
+            links=settings.links,
         )
     finally:
         await database.dispose()

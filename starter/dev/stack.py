@@ -19,6 +19,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio.client import Client
 
+from starter.dev.keys import link_key
 from starter.dev.mailcatcher import MailCatcher
 from starter.dev.program import Program
 from starter.dev.temporal import LOOPBACK, TemporalServer, VirtualTime, free_port
@@ -93,6 +94,7 @@ class Running:
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
             f"{PREFIX}DATABASE_URL": self.database_url,
+            f"{PREFIX}LINK_KEYS": link_key(self.folder),
             f"{PREFIX}MAIL__HOST": LOOPBACK,
             f"{PREFIX}MAIL__PORT": str(self.ports.smtp),
             f"{PREFIX}MAIL__TLS": "none",

@@ -53,6 +53,29 @@ def test_the_database_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert "secret" not in repr(load(Settings))
 
 
+def test_link_keys_are_separated_by_commas_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LINK_KEYS", f"{'n' * 32}, {'o' * 40},")
+    settings = load(Settings)
+    assert settings.link_keys == ("n" * 32, "o" * 40)
+    assert settings.links is not None
+    assert "nnn" not in repr(settings)
+
+
+@pytest.mark.parametrize("written", ["", " , "])
+def test_without_link_keys_there_is_nothing_to_sign_with(
+    monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LINK_KEYS", written)
+    assert load(Settings).links is None
+
+
+def test_a_link_key_that_can_be_guessed_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_LINK_KEYS", f"{'n' * 32},sesame")
+    with pytest.raises(Misconfigured, match="COUNTERSIGN_LINK_KEYS: each key needs at least 32") as refused:
+        load(Settings)
+    assert "sesame" not in str(refused.value)
+
+
 async def test_temporal_is_found_by_its_own_variables(
     temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
