@@ -187,10 +187,11 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
         Provisioning(adapters).provision,
         Provisioning(adapters).deprovision,
         Conditions(sources).await_condition,
-        Deployments(client).deploy_confirmed,
+        Deployments(client, settings.task_queue).deploy_confirmed,
         Rollouts(client).roll_out,
         Maintenance(database).remove_unused,
         outbox.relay,
+        outbox.deliver,
     ]
 
 

@@ -16,16 +16,20 @@ import structlog
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import heartbeating
 from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, Outgoing
 from activities.mail.message import compose
 from activities.mail.render import render
 from domain import wire
+from domain.contact import DeliverMail, MailDelivery
+from domain.errors import Code
 from domain.mail import ApprovalFact, FailureKind, MailFacts, retry_delay
 from storage import digests, mails
 from storage.database import Database
 from storage.mails import Mail
+from storage.tables import MailStatus
 
 BATCH = 100
 """Mails of one round; a round ends early when the mail server is away."""
@@ -88,6 +92,52 @@ class Outbox:
             while self._now() < ends_at and not _is_ending():
                 if not await self.hand_over_due():
                     await _pause(self._idle)
+
+    @activity.defn(name=wire.DELIVER)
+    async def deliver(self, request: DeliverMail) -> MailDelivery:
+        """Hands over the mail that a process waits for, with the relay's own rules (SPEC D6).
+
+        Asked again for a mail that has an end, it answers how it ended.
+
+        Raises:
+            ApplicationError: NOT_YET (benign) with the time of the next attempt; UNAVAILABLE if the mail is
+                not written yet.
+        """
+        async with self._database.reading() as session:
+            mail = await mails.awaited(session, request.process, request.seq)
+        if mail is None:
+            raise ApplicationError(
+                f"the mail of {request.process}, step {request.seq}, is not written yet",
+                type=Code.UNAVAILABLE,
+            )
+        async with heartbeating():
+            attempt = await self._begin(mail) if mail.ended_at is None else None
+            if attempt is None:
+                return await self._outcome(mail)
+            return await self._deliver_awaited(*attempt)
+
+    async def _deliver_awaited(self, mail: Mail, raw: bytes) -> MailDelivery:
+        try:
+            async with Outgoing(self._settings) as connection:
+                delivered = await connection.deliver(raw, self._settings.sender, mail.recipient)
+        except DeliveryFailure as failure:
+            await self._note_failure(mail, failure)
+            delay = retry_delay(failure.kind, mail.attempts)
+            if delay is None:
+                return MailDelivery(accepted=False, reason=failure.message)
+            raise ApplicationError(
+                f"{mail.recipient}: {failure.message}",
+                type=wire.NOT_YET,
+                next_retry_delay=delay,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from failure
+        await self._note_accepted(mail, delivered)
+        return MailDelivery(accepted=True)
+
+    async def _outcome(self, mail: Mail) -> MailDelivery:
+        async with self._database.reading() as session:
+            now = await mails.get_mail(session, mail.id)
+        return MailDelivery(accepted=now.status is MailStatus.ACCEPTED, reason=now.error)
 
     async def take_over(self) -> None:
         """Makes mails due again whose attempt died with another relay; there is only one at a time."""

@@ -85,6 +85,25 @@ class ContactState(Message):
     bounced: str | None = None
 
 
+class DeliverMail(Message):
+    """Asks for the mail of a transition to be handed over now (SPEC D6)."""
+
+    process: str
+    seq: int
+
+
+class MailDelivery(Message):
+    """What became of a mail its process waited for.
+
+    Attributes:
+        accepted: Whether a mail server took it.
+        reason: Why not, in the server's words.
+    """
+
+    accepted: bool
+    reason: str | None = None
+
+
 class ProvisioningContact:
     """The contact a line has now, with what was sent.
 

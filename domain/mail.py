@@ -67,6 +67,13 @@ class Template(StrEnum):
     DECISION_REFUSED = "decision_refused"
     ORDER_CONFIRMED = "order_confirmed"
     OPEN_TASKS = "open_tasks"
+    PROVISIONING_DETAILS = "provisioning_details"
+    CONTACT_CHANGED = "contact_changed"
+    CONTACT_BOUNCED = "contact_bounced"
+    CONTACT_HANDED_OVER = "contact_handed_over"
+    LINE_MAPPED = "line_mapped"
+    CUSTOMER_SET_UP = "customer_set_up"
+    SET_UP_REMINDER = "set_up_reminder"
     CLOSURE_WARNING = "closure_warning"
     LINE_CLOSED = "line_closed"
     PROVISIONED = "provisioned"
@@ -79,7 +86,8 @@ class Why(StrEnum):
 
     `involved` has no seat in the open stage but takes part in the approval: was asked, or decided before.
     `notify` is whoever is notified for the organisation, `workflow_mails` the address that only reads
-    along (SPEC 6.4).
+    along (SPEC 6.4), `contact` the provisioning contact of a line and `customer_admin` whoever sets up the
+    services for the customer: addresses, not people of the directory (SPEC 5.4, 5.5).
     """
 
     APPROVER = "approver"
@@ -87,6 +95,8 @@ class Why(StrEnum):
     INVOLVED = "involved"
     NOTIFY = "notify"
     WORKFLOW_MAILS = "workflow_mails"
+    CONTACT = "contact"
+    CUSTOMER_ADMIN = "customer_admin"
 
 
 _SERVICES = frozenset({Template.OPEN_TASKS, Template.PROVISIONED, Template.FAILED})
@@ -169,6 +179,21 @@ class ApprovalFact(Message):
     deadline: UtcDatetime | None = None
     url: str | None = None
     command: str | None = None
+    contact: str | None = None
+    link: LinkFact | None = None
+
+
+class LinkFact(Message):
+    """A signed link the mail carries; it is signed when the mail is composed (`domain/links.py`).
+
+    Attributes:
+        purpose: A value of `LinkPurpose`.
+        generation: Of the contact it is made for.
+    """
+
+    purpose: str
+    generation: int
+    expires_at: UtcDatetime
 
 
 class MailFacts(Message):
@@ -194,6 +219,8 @@ class MailFacts(Message):
         details: Further lines to be shown as they are.
         url: A page to look at; opening it never does anything (SPEC 11).
         command: A `countersign …` command line.
+        contact: Address of the provisioning contact.
+        link: What the reader, and nobody else, may do without signing in.
     """
 
     order: str | None = None

@@ -12,11 +12,12 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Key, Message, UtcDatetime
+from domain.contact import Contact, ContactState
 from domain.decisions import ApprovalStatus, Approver, Part, Vote
 from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
 from domain.lookups import Authorise
-from domain.mail import MailFacts, Template
+from domain.mail import MailFacts, Template, Why
 from domain.organisations import Parties, Permission
 
 SYSTEM = "countersign"
@@ -39,6 +40,8 @@ class Audience(Message):
         organisations: In these, whoever holds `permission`, if it is set.
         workflow_mails: Also the Workflow_Mails recipients of `organisations`, without action links.
         excluding: People who are not mailed: those who know already.
+        contact: An address outside the directory: the provisioning contact, or the customer's admin.
+        contact_is: Which of the two.
     """
 
     people: tuple[Key, ...] = ()
@@ -47,14 +50,21 @@ class Audience(Message):
     permission: Permission | None = None
     workflow_mails: bool = False
     excluding: tuple[Key, ...] = ()
+    contact: Contact | None = None
+    contact_is: Why = Why.CONTACT
 
 
 class Notice(Message):
-    """One mail to be written to everybody in an audience, in the reader's own language."""
+    """One mail to be written to everybody in an audience, in the reader's own language.
+
+    Attributes:
+        awaited: Whether the process hands it over itself and waits for what becomes of it (SPEC D6).
+    """
 
     template: Template
     audience: Audience
     facts: MailFacts
+    awaited: bool = False
 
 
 class OpenApproval(Message):
@@ -103,6 +113,7 @@ class ProcessView(Message):
         open_tasks: What provisioning waits for.
         ponr_at: When the point of no return was passed.
         ended: Whether the process is over.
+        contact: How the provisioning contact of a line stands.
     """
 
     kind: ProcessKind
@@ -123,6 +134,7 @@ class ProcessView(Message):
     ponr_at: UtcDatetime | None = None
     approval: OpenApproval | None = None
     ended: bool = False
+    contact: ContactState | None = None
 
 
 class ServiceChange(Message):

@@ -265,7 +265,7 @@ async def recipients(
             why = Why.NOTIFY if role in notified else Why.WORKFLOW_MAILS
         if row.key not in reached or why is Why.NOTIFY:
             reached[row.key] = _recipient(row, why)
-    return tuple(reached[key] for key in sorted(reached))
+    return (*_outsiders(audience), *(reached[key] for key in sorted(reached)))
 
 
 # What stands behind
@@ -281,6 +281,19 @@ def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[
         col(GrantRow.organisation).in_(organisations),
         col(GrantRow.role).in_(sorted(roles)),
     )
+
+
+def _outsiders(audience: Audience) -> Iterable[Recipient]:
+    """The address outside the directory, if one is meant; its mail's key cannot be a person's."""
+    contact = audience.contact
+    if contact is not None:
+        yield Recipient(
+            key=f"({audience.contact_is})",
+            name=contact.name or contact.email,
+            email=contact.email,
+            language=contact.language,
+            why=audience.contact_is,
+        )
 
 
 def _recipient(row: PersonRow, why: Why) -> Recipient:

@@ -111,6 +111,18 @@ async def due(session: AsyncSession, now: datetime, limit: int = 100) -> tuple[M
     return tuple(_mail(row) for row in rows)
 
 
+async def awaited(session: AsyncSession, process: str, seq: int) -> Mail | None:
+    """The mail of a transition that its process hands over itself, whatever became of it."""
+    own = col(MailRow.why).in_((Why.CONTACT, Why.CUSTOMER_ADMIN))
+    row = await session.scalar(
+        select(MailRow)
+        .where(col(MailRow.process) == process, col(MailRow.seq) == seq, own)
+        .order_by(col(MailRow.id))
+        .limit(1)
+    )
+    return _mail(row) if row else None
+
+
 async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: datetime) -> Mail | None:
     """Takes a mail for one attempt, so that nobody else tries it meanwhile.
 
@@ -129,7 +141,7 @@ async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: d
     had_left = col(MailRow.attempt_open_since).is_not(None) & col(MailRow.raw).is_not(None)
     row = await session.scalar(
         update(MailRow)
-        .where(col(MailRow.id) == key, _is_due(now))
+        .where(col(MailRow.id) == key, or_(_is_due(now), col(MailRow.status) == MailStatus.AWAITED))
         .values(
             attempts=col(MailRow.attempts) + 1,
             attempt_open_since=now,
@@ -296,6 +308,8 @@ def _new_row(transition: Transition, index: int, notice: Notice, recipient: Reci
 
 
 def _waiting(transition: Transition, notice: Notice, recipient: Recipient) -> dict[str, Any]:
+    if notice.awaited:
+        return {"status": MailStatus.AWAITED, "stage": None, "round": None}
     stage = transition.view.approval
     if stage is None or not is_collected(notice.template, recipient.why, recipient.approval_mails):
         return {"status": MailStatus.QUEUED, "stage": None, "round": None}
@@ -307,11 +321,14 @@ def _is_due(now: datetime) -> Any:
     return (col(MailRow.status) == MailStatus.QUEUED) & waited
 
 
+_OPEN = (MailStatus.QUEUED, MailStatus.AWAITED)
+
+
 async def _report(session: AsyncSession, key: str, **outcome: Any) -> None:
     """Ends the attempt under way; what is final stays as it is."""
     await session.execute(
         update(MailRow)
-        .where(col(MailRow.id) == key, col(MailRow.status) == MailStatus.QUEUED)
+        .where(col(MailRow.id) == key, col(MailRow.status).in_(_OPEN))
         .values(attempt_open_since=None, **outcome)
     )
 

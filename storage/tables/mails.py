@@ -14,13 +14,15 @@ from storage.tables.columns import PlainText, Row, UtcDateTime, document, word
 
 
 class MailStatus(StrEnum):
-    """What became of a mail; all but `queued` and `collecting` are final.
+    """What became of a mail; all but `queued`, `awaited` and `collecting` are final.
 
+    `awaited` is for the process that wrote it to hand over, which waits for what becomes of it (SPEC D6).
     `collecting` waits for its hour to end. Then it is `collected` in a digest, or `outdated` because nothing
     is wanted any more.
     """
 
     QUEUED = "queued"
+    AWAITED = "awaited"
     COLLECTING = "collecting"
     COLLECTED = "collected"
     OUTDATED = "outdated"
