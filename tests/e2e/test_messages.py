@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from domain import wire
+from starter.acting import UPDATES
 from starter.dev.samples import ROOT, copy_zones, load_samples
 from starter.dev.stack import Stack
 from starter.gateway import utc_now
@@ -99,6 +100,7 @@ async def test_every_printed_command_does_what_the_page_says(shell: Shell) -> No
 
     outcomes = [text for script, text in said.items() if "workflow result" in script]
     assert [re.findall(r'"state": ?"(\w+)"', text.replace("\\", "")) for text in outcomes] == [
+        ["provisioned", "completed"],
         ["provisioned"] * 3 + ["cancelled", "cancelled", "rejected", "provisioned", "partial"],
         ["cancelled", "cancelled"],
     ]
@@ -108,7 +110,7 @@ async def test_every_printed_command_does_what_the_page_says(shell: Shell) -> No
     "name",
     [
         wire.CHECK_ORDER, wire.CANCEL_ORDER, wire.DECIDE, wire.WITHDRAW, wire.DEPLOY_LINE, wire.CANCEL_LINE,
-        wire.CHECK_RECORDS, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW,
+        wire.CHECK_RECORDS, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW, *UPDATES.values(),
     ],
 )  # fmt: skip
 def test_every_message_is_listed_and_sent(name: str) -> None:
