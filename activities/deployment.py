@@ -12,20 +12,32 @@ from domain.line import LineState
 from domain.orders import LineCommand
 from domain.transitions import SYSTEM, ProcessKind
 
-WAITING = (
-    f"{wire.PROCESS_KIND} = '{ProcessKind.ORDER_LINE}' AND {wire.PROCESS_STATE} = '{LineState.CONFIRMED}' "
-    "AND ExecutionStatus = 'Running'"
-)
-"""Visibility query for confirmed lines that are not deployed; the line itself decides (SPEC D1)."""
-
 log = structlog.get_logger(__name__)
 
 
-class Deployments:
-    """Deploys whatever is confirmed."""
+def waiting(task_queue: str) -> str:
+    """Visibility query for an installation's confirmed lines; whether to begin, the line itself decides.
 
-    def __init__(self, client: Client) -> None:
+    Args:
+        task_queue: Where its processes run; another installation in the namespace has another.
+    """
+    return (
+        f"{wire.PROCESS_KIND} = '{ProcessKind.ORDER_LINE}' AND {wire.PROCESS_STATE} = '{LineState.CONFIRMED}'"
+        f" AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+    )
+
+
+class Deployments:
+    """Deploys whatever is confirmed.
+
+    Args:
+        client: Finds the lines and signals them.
+        task_queue: Where the processes of this installation run.
+    """
+
+    def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
+        self._task_queue = task_queue
 
     @activity.defn(name=wire.DEPLOY_CONFIRMED)
     async def deploy_confirmed(self) -> int:
@@ -36,7 +48,7 @@ class Deployments:
         """
         asked, failed = 0, None
         command = LineCommand(actor=SYSTEM, reason="automatic deployment")
-        async for run in self._client.list_workflows(WAITING):
+        async for run in self._client.list_workflows(waiting(self._task_queue)):
             try:
                 await self._client.get_workflow_handle(run.id).signal(wire.DEPLOY, command)
             except RPCError as error:

@@ -6,8 +6,13 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
 from domain import wire
@@ -128,6 +133,7 @@ class OrderWorkflow(DomainCheck):
                 OrderLineWorkflow.run,
                 OrderLine(context=self.context, line=line, checked_at=self.checked_at),
                 id=wire.line_id(self.context.id, line.number),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,  # b.0: a line runs once, ever
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 memo=line_memo(line),
                 search_attributes=self._line_attributes(line),
@@ -135,15 +141,25 @@ class OrderWorkflow(DomainCheck):
             )
         except ChildWorkflowError as error:
             return await self._lose_line(line, str(error.cause or error))
+        except WorkflowAlreadyStartedError as error:
+            reason = f"{error.workflow_id} was started before this order was reset, and goes its own way"
+            return await self._lose_line(line, reason, is_ended=False)
 
-    async def _lose_line(self, line: Line, reason: str) -> LineOutcome:
-        """Ends a line whose run somebody ended from outside, so that it could not do so itself."""
+    async def _lose_line(self, line: Line, reason: str, *, is_ended: bool = True) -> LineOutcome:
+        """Takes a line as failed that the order will not hear of again.
+
+        Args:
+            line: The line.
+            reason: Why.
+            is_ended: Whether somebody ended its run from outside, so that it could not tidy up itself. If
+                not, service and domain are still the run's.
+        """
         self.note(
             "order.line_lost",
             reason=reason,
             notices=(self.tell_operators(Template.FAILED, line=line.number, reason=reason),),
-            services=(self._service(line, LineState.FAILED),),
-            release_claim=True,
+            services=(self._service(line, LineState.FAILED),) if is_ended else (),
+            release_claim=is_ended,
             data={"line": str(line.number)},
         )
         await self.announce()

@@ -24,6 +24,7 @@ from domain.transitions import SYSTEM, ProcessKind
 from starter.dev.temporal import TemporalServer
 
 Run = WorkflowHandle[Any, Any]
+QUEUE = "nobody"
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clien
         yield await server.connect()
 
 
-async def start(client: Client, state: str, kind: str = ProcessKind.ORDER_LINE) -> Run:
+async def start(
+    client: Client, state: str, kind: str = ProcessKind.ORDER_LINE, task_queue: str = QUEUE
+) -> Run:
     attributes = [
         SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
         for name, value in ((wire.PROCESS_KIND, kind), (wire.PROCESS_STATE, state))
@@ -41,7 +44,7 @@ async def start(client: Client, state: str, kind: str = ProcessKind.ORDER_LINE) 
     return await client.start_workflow(
         wire.ORDER_LINE,
         id=f"line-{uuid4()}",
-        task_queue="nobody",
+        task_queue=task_queue,
         search_attributes=TypedSearchAttributes(attributes),
     )
 
@@ -69,6 +72,7 @@ async def test_a_round_asks_exactly_the_confirmed_lines_that_run(alone: Client) 
     confirmed = [await start(alone, LineState.CONFIRMED) for _ in range(3)]
     others = [await start(alone, state) for state in LineState if state is not LineState.CONFIRMED]
     others.append(await start(alone, LineState.CONFIRMED, ProcessKind.ORDER))
+    others.append(await start(alone, LineState.CONFIRMED, task_queue="another-installation"))
     others.append(ended := await start(alone, LineState.CONFIRMED))
     await ended.terminate()
     await listed(alone, "ExecutionStatus = 'Running'", 3 + len(others) - 1)
@@ -76,7 +80,7 @@ async def test_a_round_asks_exactly_the_confirmed_lines_that_run(alone: Client) 
     heartbeats: list[int] = []
     environment = ActivityEnvironment()
     environment.on_heartbeat = heartbeats.append
-    assert await environment.run(Deployments(alone).deploy_confirmed) == 3
+    assert await environment.run(Deployments(alone, QUEUE).deploy_confirmed) == 3
 
     expected = LineCommand(actor=SYSTEM, reason="automatic deployment")
     assert [await asked(run) for run in confirmed] == [[expected]] * 3
@@ -105,7 +109,7 @@ async def test_a_line_that_ends_meanwhile_does_not_stop_the_round(alone: Client)
     runs = [await start(alone, LineState.CONFIRMED) for _ in range(3)]
     await listed(alone, f"{wire.PROCESS_STATE} = '{LineState.CONFIRMED}'", 3)
     hurried: Any = Hurried(alone, ending=runs[1])
-    assert await ActivityEnvironment().run(Deployments(hurried).deploy_confirmed) == 2
+    assert await ActivityEnvironment().run(Deployments(hurried, QUEUE).deploy_confirmed) == 2
     assert [len(await asked(run)) for run in runs] == [1, 0, 1]
 
 
@@ -123,5 +127,5 @@ async def test_a_line_that_cannot_be_reached_is_left_to_the_retry_and_holds_up_n
 
     monkeypatch.setattr(WorkflowHandle, "signal", signal)
     with pytest.raises(RPCError):
-        await ActivityEnvironment().run(Deployments(alone).deploy_confirmed)
+        await ActivityEnvironment().run(Deployments(alone, QUEUE).deploy_confirmed)
     assert [len(await asked(run)) for run in runs] == [1, 0, 1]

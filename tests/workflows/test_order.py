@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from domain import wire
@@ -112,6 +115,43 @@ async def test_a_line_ended_from_outside_does_not_leave_its_order_waiting(scene:
     lost = await world.told(handle.id, "order.line_lost")
     assert (lost.services[0].status, lost.release_claim) == ("cancelled", True)
     assert lost.notices[0].template is Template.FAILED
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["running", "ended"])
+async def test_an_order_that_was_reset_names_the_lines_that_it_cannot_start_again(
+    scene: Scene, world: World, ended: bool
+) -> None:
+    handle = await scene.order(line(1, approval=definition()))
+    first = await scene.line_of(handle, 1, "approval.opened")
+    if ended:
+        await scene.decide(first, "ann", Verdict.DENY)
+        await handle.result()
+    run = (await first.describe()).run_id
+    await reset(scene.client, handle)
+
+    outcome = await scene.client.get_workflow_handle(handle.id).result()
+    assert outcome["state"] == OrderState.FAILED
+    assert outcome["lines"][0]["reason"].startswith(f"{first.id} was started before this order was reset")
+    assert (await first.describe()).run_id == run, "it was not started again"
+    if not ended:  # else all this was told already, of the run that was reset
+        lost = await world.told(handle.id, "order.line_lost")
+        assert lost.notices[0].template is Template.FAILED
+        assert (lost.services, lost.release_claim) == ((), False), "they are the line's own"
+        await scene.decide(first, "ann")
+        assert (await first.result())["state"] == LineState.PROVISIONED
+
+
+async def reset(client: Client, handle: WorkflowHandle[object, object]) -> None:
+    """Takes a run back to its beginning, as operators do in Temporal itself."""
+    run = await handle.describe()
+    request = ResetWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run.run_id),
+        reason="try again",
+        workflow_task_finish_event_id=4,
+        request_id=uuid.uuid4().hex,
+    )
+    await client.workflow_service.reset_workflow_execution(request)
 
 
 @pytest.mark.parametrize("begun", [False, True])
