@@ -66,6 +66,7 @@ class Template(StrEnum):
     APPROVAL_WITHDRAWN = "approval_withdrawn"
     DECISION_REFUSED = "decision_refused"
     ORDER_CONFIRMED = "order_confirmed"
+    LINE_DEPLOYED = "line_deployed"
     OPEN_TASKS = "open_tasks"
     PROVISIONING_DETAILS = "provisioning_details"
     CONTACT_CHANGED = "contact_changed"
@@ -99,7 +100,7 @@ class Why(StrEnum):
     CUSTOMER_ADMIN = "customer_admin"
 
 
-_SERVICES = frozenset({Template.OPEN_TASKS, Template.PROVISIONED, Template.FAILED})
+_SERVICES = frozenset({Template.LINE_DEPLOYED, Template.OPEN_TASKS, Template.PROVISIONED, Template.FAILED})
 
 RELEVANT_GROUP: dict[Template, MailGroup] = {
     template: MailGroup.SERVICES if template in _SERVICES else MailGroup.ORDERING for template in Template
@@ -179,8 +180,6 @@ class ApprovalFact(Message):
     deadline: UtcDatetime | None = None
     url: str | None = None
     command: str | None = None
-    contact: str | None = None
-    link: LinkFact | None = None
 
 
 class LinkFact(Message):
@@ -248,6 +247,8 @@ class MailFacts(Message):
     details: tuple[str, ...] = ()
     url: str | None = None
     command: str | None = None
+    contact: str | None = None
+    link: LinkFact | None = None
 
 
 def parse_address(text: str, field: str = "email") -> str:
