@@ -50,26 +50,36 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that break lines or terminals: controls, surrogates, line and paragraph separators."""
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """Refuses what breaks lines or terminals; newline and tab may stay.
+
+    Raises:
+        ValueError: Saying so.
+    """
     if any(category(char) in _UNPRINTABLE for char in value if char not in "\n\t"):
         raise ValueError("must not contain control characters")
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """Refuses what `printable` does, newlines and tabs.
+
+    Raises:
+        ValueError: Saying so.
+    """
     if "\n" in value or "\t" in value:
         raise ValueError("must be one line without tabs")
-    return _printable(value)
+    return printable(value)
 
 
 UtcDatetime = Annotated[datetime, AfterValidator(_utc)]
 """An instant; any offset is accepted and turned into UTC (SPEC D9)."""
 
-Text = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_printable)]
+Text = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(printable)]
 """Free text by a person: bounded, no control characters but newline and tab."""
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_one_line)
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(one_line)
 ]
 """What people call a thing: one line of one to 200 characters."""
 

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from domain.base import Key, Message, Name
 from domain.definitions import LONGEST, Purpose
 from domain.dns.requirements import RequirementTemplate, Rule, Severity
+from domain.forms import Form
 
 
 class Deployment(StrEnum):
@@ -72,6 +73,7 @@ class Offer(Message):
         parameters: What the adapter is given, as is.
         needs_contact: Whether a provisioning contact has to complete the order (SPEC 5.4).
         preparation: What is reserved before that, in order; compensated in reverse (SPEC 5.7).
+        form: What is asked when the service is set up, once the line is mapped (SPEC 5.5).
     """
 
     name: Key
@@ -96,6 +98,7 @@ class Offer(Message):
     parameters: dict[str, str] = Field(default_factory=dict, max_length=50)
     needs_contact: bool = False
     preparation: tuple[PreparationStep, ...] = Field(default=(), max_length=10)
+    form: Form | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,6 +116,8 @@ class Offer(Message):
         ids = [record.id for record in self.records]
         if len(set(ids)) != len(ids):
             raise ValueError("records: every record needs an id of its own")
+        if self.form is not None:
+            self.form.check_parameters(self.parameters)
         return self
 
     @property
