@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from domain.acting import ACTIONS
+from domain.actions import StageCommand
 from domain.base import Command, Key, Name, Text
 from domain.errors import Code
 from domain.line import LineState
@@ -70,6 +72,51 @@ class Decision(Command):
     reason: Text | None = None
 
 
+class Act(Command):
+    """Somebody acts on the stage that is open at a line, otherwise than by deciding (docs/approvals.md).
+
+    Attributes:
+        to: Who decides instead, or the stage where it goes on.
+        person: Who has to approve in addition.
+        asked: Who is asked a `question`.
+    """
+
+    do: Literal[
+        "delegate",
+        "hand_back",
+        "add_approver",
+        "escalate",
+        "inquire",
+        "answer",
+        "recall_inquiry",
+        "reroute",
+        "undo",
+    ]
+    offer: Key
+    by: Key
+    reason: Text | None = None
+    to: Key | None = None
+    person: Key | None = None
+    asked: Key | None = None
+    question: Text | None = None
+    answer: Text | None = None
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What this action says that others do not."""
+        return self.model_dump(exclude={"do", "offer", "by", "reason"}, exclude_none=True)
+
+    @model_validator(mode="after")
+    def _says_what_it_takes(self) -> Self:
+        command = next(kind for kind in ACTIONS if kind.action == self.do)
+        takes = command.model_fields.keys() - StageCommand.model_fields.keys() - {"inquiry"}
+        if self.said.keys() != takes:
+            raise ValueError(
+                f"{self.do} takes {', '.join(sorted(takes)) or 'nothing'} besides offer, by and reason"
+            )
+        return self
+
+
 class TakeBack(Command):
     """Somebody withdraws the request for approval, or cancels; of one line, or of all."""
 
@@ -88,7 +135,7 @@ class Advance(Command):
 
 
 Step = Annotated[
-    Wait | SetRecords | CheckRecords | Deploy | Decision | TakeBack | Advance, Field(discriminator="do")
+    Wait | SetRecords | CheckRecords | Deploy | Decision | Act | TakeBack | Advance, Field(discriminator="do")
 ]
 """One thing that happens to an order; a step begins when the one before is done."""
 

@@ -15,6 +15,7 @@ from domain.orders import OrderState, SubmitOrder
 from domain.transitions import ProcessView
 from starter.client import Countersign
 from starter.dev.examples import (
+    Act,
     Advance,
     CheckRecords,
     Decision,
@@ -176,13 +177,11 @@ class _Stage:
                 for number in self._numbers(step.offer):
                     await self._check_records(number, step.by)
             case Deploy():
-                for offer in self._offers(step.offer):
-                    await _until(lambda: self._is(offer, LineState.CONFIRMED), f"{offer} to be confirmed")  # noqa: B023
-                    await self._countersign.deploy(self._order, step.by, self._number(offer))
+                await self._deploy(step)
             case Decision():
-                await _until(lambda: self._asks(step), f"{step.by} to be asked")
-                decide = self._countersign.approve if step.do == "approve" else self._countersign.deny
-                await decide(self._lines[step.offer], step.by, step.reason or "")
+                await self._decide(step)
+            case Act():
+                await self._act(step)
             case TakeBack():
                 await _until(lambda: self._have_begun(step.offer), "the lines to begin")
                 take_back = self._countersign.withdraw if step.do == "withdraw" else self._countersign.cancel
@@ -190,6 +189,23 @@ class _Stage:
                 await take_back(self._order, step.by, step.reason, line)
             case Advance():
                 await self._time.skip(self._lines[step.offer], step.span)
+
+    async def _deploy(self, step: Deploy) -> None:
+        for offer in self._offers(step.offer):
+            await _until(lambda: self._is(offer, LineState.CONFIRMED), f"{offer} to be confirmed")  # noqa: B023
+            await self._countersign.deploy(self._order, step.by, self._number(offer))
+
+    async def _decide(self, step: Decision) -> None:
+        await _until(lambda: self._asks(step), f"{step.by} to be asked")
+        decide = self._countersign.approve if step.do == "approve" else self._countersign.deny
+        await decide(self._lines[step.offer], step.by, step.reason or "")
+
+    async def _act(self, step: Act) -> None:
+        # Who has decided already, or is the requester in a hurry, has nothing to do in their inbox.
+        if step.do not in {"undo", "escalate"}:
+            await _until(lambda: self._asks(step), f"{step.by} to be asked")
+        act = getattr(self._countersign, step.do)
+        await act(self._lines[step.offer], step.by, **step.said, reason=step.reason)
 
     async def _check_records(self, line: int, by: str) -> None:
         try:
@@ -216,7 +232,7 @@ class _Stage:
     async def _have_begun(self, offer: str | None) -> bool:
         return all([not await self._is(each, LineState.ORDERED) for each in self._offers(offer)])
 
-    async def _asks(self, step: Decision) -> bool:
+    async def _asks(self, step: Decision | Act) -> bool:
         process = self._lines[step.offer]
         return any(
             entry.process == process and entry.pending for entry in await self._countersign.inbox(step.by)
@@ -255,6 +271,9 @@ def in_words(step: Step) -> str:  # noqa: PLR0911 - one return for each kind of 
             return f"{by} deploys {offer or 'every line'}"
         case Decision(do=verb, offer=offer, by=by):
             return f"{by} {'approves' if verb == 'approve' else 'denies'} {offer}"
+        case Act(do=verb, offer=offer, by=by, said=said):
+            facts = "".join(f", {name}: {value}" for name, value in said.items())
+            return f"{by}: {verb.replace('_', ' ')}, {offer}{facts}"
         case TakeBack(do=verb, by=by, reason=reason):
             return f"{by} {'withdraws' if verb == 'withdraw' else 'cancels'}: {reason}"
         case Advance(offer=offer, span=span):

@@ -22,7 +22,8 @@ def test_examples_order_what_the_catalogue_has_by_people_the_directory_knows() -
     for example in examples:
         order = validated(SubmitOrder, example.document())
         assert {item.offer for item in order.items} <= offers
-        assert {getattr(step, "by", order.requested_by) for step in example.script} <= people
+        named = {getattr(step, name, None) for step in example.script for name in ("by", "person", "asked")}
+        assert named - {None} <= people
         assert {getattr(step, "offer", None) for step in example.script} - {None} <= set(example.expect.lines)
 
 
@@ -44,6 +45,14 @@ def test_an_order_may_stand_in_a_file_nobody_can_read(tmp_path: Path) -> None:
         ("expect: {lines: {a: flying}}\n", "expect.lines.a: 'flying'"),
         ("expect: {lines: {a: closed}}\nscript: [{do: wait, offer: a}]\n", "script.0.wait: wait for a state"),
         ("expect: {lines: {a: closed}}\nscript: [{do: jump}]\n", "script.0"),
+        (
+            "expect: {lines: {a: closed}}\nscript: [{do: delegate, offer: a, by: b}]\n",
+            "script.0.delegate: delegate takes to besides",
+        ),
+        (
+            "expect: {lines: {a: closed}}\nscript: [{do: undo, offer: a, by: b, answer: c}]\n",
+            "script.0.undo: undo takes nothing besides",
+        ),
         ("expect: {lines: {a: closed}}\norder_file: b.yaml\n", "document: give either order or order_file"),
     ],
 )
