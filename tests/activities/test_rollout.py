@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -183,6 +184,16 @@ async def test_no_more_requests_are_told_in_a_second_than_wanted(client: Client,
     assert loop.time() - began >= len(requests) / 40
 
 
+async def timers(handle: WorkflowHandle[Any, Any], number: int) -> None:
+    """Waits until a run has set so many timers; only then can its clock be moved past the last."""
+    async with asyncio.timeout(20):
+        while True:
+            events = [event async for event in handle.fetch_history_events()]
+            if sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events) == number:
+                return
+            await asyncio.sleep(0.02)
+
+
 async def test_requests_that_did_not_answer_are_told_again_later_and_at_last_left_to_operators(
     client: Client, task_queue: str
 ) -> None:
@@ -211,7 +222,9 @@ async def test_requests_that_did_not_answer_are_told_again_later_and_at_last_lef
             task_queue=task_queue,
             result_type=RolloutProgress,
         )
-        await time.skip(handle.id, sum(AGAIN_AFTER, timedelta()))
+        for number, pause in enumerate(AGAIN_AFTER, 2):  # the first timer lets requests be listed
+            await timers(handle, number)
+            await time.skip(handle.id, pause)
         result = await handle.result()
     assert (result.changed, result.unreached) == (4, ("b",))
     assert told == [None, ("a", "b"), *[("b",)] * (len(AGAIN_AFTER) - 1)]
