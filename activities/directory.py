@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from domain import wire
-from domain.lookups import Authorise, LookedUp, LookUp
+from domain.lookups import Authorise, FoundOrganisation, LookedUp, LookUp
 from domain.organisations import Permission
 from storage import directory
 from storage.database import Database
@@ -44,6 +44,10 @@ async def _answer(session: AsyncSession, question: LookUp) -> LookedUp:
     if question.roster is not None:
         roster = await directory.approvers(session, question.roster, parties)
         found = found.model_copy(update={"roster": roster})
+    if question.organisations:
+        organisations = await directory.organisations(session, question.organisations)
+        there = {each.key: FoundOrganisation(kind=each.kind, name=each.name) for each in organisations}
+        found = found.model_copy(update={"organisations": there})
     return found
 
 

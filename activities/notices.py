@@ -110,6 +110,8 @@ async def _seated(
 
 
 async def _change_inventory(session: AsyncSession, step: Transition) -> None:
+    for each in step.organisations:
+        await directory.create_organisation(session, each.key, each.kind, each.organisation, each.partner)
     await inventory.record_services(session, step.services, step.process, step.seq, step.at)
     if step.release_claim and step.view.domain is not None:
         await inventory.release_claim(session, step.view.domain, step.view.parties.customer)

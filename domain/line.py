@@ -98,6 +98,7 @@ class LineProgress:
             records to verify, when provisioning was handed to the backend (provisioning.md b.2).
         deploy_requested_by: Who asked for the deployment, once somebody has.
         start_reached: Whether a scheduled line's requested start date has come.
+        is_verified: Whether its DNS records are verified, or there are none.
     """
 
     def __init__(self, state: LineState = LineState.ORDERED) -> None:
@@ -105,6 +106,7 @@ class LineProgress:
         self.ponr_at: datetime | None = None
         self.deploy_requested_by: str | None = None
         self.start_reached = False
+        self.is_verified = False
 
     @property
     def has_ended(self) -> bool:
@@ -130,7 +132,7 @@ class LineProgress:
         Raises:
             Refusal: PROCESS_ENDED or NOT_DEPLOYABLE.
         """
-        self._check_running()
+        self.check_running()
         if self.state in {LineState.ORDERED, LineState.AWAITING_APPROVAL, LineState.CANCELLING}:
             raise Refusal(
                 Code.NOT_DEPLOYABLE, f"line: it is {self.state}; it can be deployed once it is confirmed"
@@ -148,7 +150,33 @@ class LineProgress:
                 f"line: its point of no return was {self.ponr_at:%Y-%m-%d %H:%M:%S} UTC;"
                 " unsubscribe the service instead",
             )
-        self._check_running()
+        self.check_running()
+
+    def check_contact(self) -> None:
+        """Refuses commands about the provisioning contact once the line is mapped (SPEC 5.4, L22).
+
+        Raises:
+            Refusal: POINT_OF_NO_RETURN with a pointer to the portal, or PROCESS_ENDED.
+        """
+        if self.ponr_at is not None:
+            raise Refusal(
+                Code.POINT_OF_NO_RETURN,
+                f"line: it was mapped to an organisation at {self.ponr_at:%Y-%m-%d %H:%M:%S} UTC;"
+                " its set-up is completed in the portal by whoever administers the organisation",
+            )
+        self.check_running()
+        if self.state is LineState.CANCELLING:
+            raise Refusal(Code.NOT_PENDING, "line: it is being cancelled")
+
+    def check_map(self) -> None:
+        """Refuses to map a line that waits for no provisioning contact.
+
+        Raises:
+            Refusal: POINT_OF_NO_RETURN, PROCESS_ENDED or NOT_PENDING.
+        """
+        self.check_contact()
+        if self.state not in {LineState.AWAITING_PROVISIONING_DETAILS, LineState.CLOSED}:
+            raise Refusal(Code.NOT_PENDING, f"line: it is {self.state} and not to be completed yet")
 
     def check_records_wanted(self) -> None:
         """Refuses "check now" where no records are waited for.
@@ -156,10 +184,15 @@ class LineProgress:
         Raises:
             Refusal: PROCESS_ENDED or NOT_PENDING.
         """
-        self._check_running()
-        if self.state not in {LineState.PROVISIONING, LineState.CLOSED} or self.ponr_at is not None:
+        self.check_running()
+        if self.state not in {LineState.PROVISIONING, LineState.CLOSED} or self.is_verified:
             raise Refusal(Code.NOT_PENDING, f"line: it is {self.state} and waits for no DNS records")
 
-    def _check_running(self) -> None:
+    def check_running(self) -> None:
+        """Refuses what comes after the end.
+
+        Raises:
+            Refusal: PROCESS_ENDED.
+        """
         if self.has_ended:
             raise Refusal(Code.PROCESS_ENDED, f"line: it is {self.state}")

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from domain.approval import Approval
 from domain.checks import CheckReport, RecordsSeen
+from domain.contact import ContactState
 from domain.definitions import ApprovalDefinition, content_hash
 from domain.line import LineProgress, LineState, OpenTask
 from domain.orders import Line, OrderContext, OrderLine
@@ -23,12 +24,17 @@ def line_view(
     report: CheckReport | None,
     seen: RecordsSeen | None,
     closes_at: datetime | None,
+    contact: ContactState | None = None,
+    set_up: OpenTask | None = None,
 ) -> ProcessView:
     """The view of a line in its present state."""
-    waiting_for, until, what_then = _waiting(line, progress, approval, report, (seen, closes_at))
-    waits_for_records = (
-        progress.state in {LineState.PROVISIONING, LineState.CLOSED} and progress.ponr_at is None
-    )
+    if contact is not None and progress.state in _UNDER_WAY and (progress.ponr_at is None or set_up):
+        waiting_for, until, what_then = _waiting_for_details(contact, set_up, closes_at)
+    else:
+        waiting_for, until, what_then = _waiting(line, progress, approval, report, (seen, closes_at))
+    tasks = [set_up] if set_up else []
+    if progress.state in {LineState.PROVISIONING, LineState.CLOSED} and not progress.is_verified and seen:
+        tasks.append(OpenTask.DNS)
     definition = approval.definition if approval else None
     return ProcessView(
         kind=ProcessKind.ORDER_LINE,
@@ -41,12 +47,30 @@ def line_view(
         waiting_for=waiting_for,
         until=until,
         what_then=what_then,
-        open_tasks=(OpenTask.DNS,) if waits_for_records and seen is not None else (),
+        open_tasks=tuple(tasks),
         ponr_at=progress.ponr_at,
         approval=open_approval(approval) if approval else None,
         ended=progress.has_ended,
+        contact=contact,
         **shared(line.context),
     )
+
+
+_UNDER_WAY = frozenset({LineState.AWAITING_PROVISIONING_DETAILS, LineState.PROVISIONING, LineState.CLOSED})
+
+
+def _waiting_for_details(
+    contact: ContactState, set_up: OpenTask | None, closes_at: datetime | None
+) -> tuple[str, datetime | None, str]:
+    """Who has to complete the line."""
+    what_then = "the line closes; it can still be completed" if closes_at else ""
+    if set_up is OpenTask.CUSTOMER_SETUP:
+        return "the customer's admin, to set the services up", closes_at, what_then
+    if set_up is OpenTask.PARTNER:
+        return "the partner, to set the services up", closes_at, what_then
+    if contact.bounced is not None:
+        return f"another contact: {contact.contact.email} cannot be reached", closes_at, what_then
+    return f"the provisioning contact {contact.contact.email}", closes_at, what_then
 
 
 def _definition_hash(line: Line, definition: ApprovalDefinition | None) -> str | None:
@@ -113,7 +137,7 @@ def _waiting(
 def _waiting_for_provisioning(
     line: OrderLine, progress: LineProgress, seen: RecordsSeen | None, closes_at: datetime | None
 ) -> tuple[str, datetime | None, str]:
-    if progress.ponr_at is not None:
+    if progress.is_verified:
         adapter = line.line.offer.adapter
         return f"the backend {adapter}" if adapter else "", None, ""
     summary = seen.summary if seen and seen.summary else "the first look"

@@ -6,10 +6,12 @@ directory: it is refused as UNAVAILABLE while the database is away.
 
 from __future__ import annotations
 
-from domain.base import Key, Message
+from pydantic import Field
+
+from domain.base import Key, Message, Name
 from domain.decisions import Approver
 from domain.definitions import Approvers
-from domain.organisations import Parties
+from domain.organisations import OrganisationKind, Parties
 
 
 class Authorise(Message):
@@ -26,6 +28,13 @@ class Authorise(Message):
     delegate: Key | None = None
 
 
+class FoundOrganisation(Message):
+    """An organisation of the directory."""
+
+    kind: OrganisationKind
+    name: Name
+
+
 class LookUp(Message):
     """Questions to the directory as it is now; what is None is not asked.
 
@@ -35,6 +44,7 @@ class LookUp(Message):
         person: Who this is, and whether they may approve for any of the parties.
         operator: Whether somebody holds `operate` at the provider.
         roster: Who may decide by these approvers.
+        organisations: Whether these exist, and what they are.
     """
 
     parties: Parties
@@ -42,6 +52,7 @@ class LookUp(Message):
     person: Key | None = None
     operator: Key | None = None
     roster: Approvers | None = None
+    organisations: tuple[Key, ...] = ()
 
 
 class LookedUp(Message):
@@ -52,3 +63,4 @@ class LookedUp(Message):
     person_may_approve: bool = False
     is_operator: bool = False
     roster: tuple[Approver, ...] | None = None
+    organisations: dict[Key, FoundOrganisation] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from domain.base import Command, Key, Message, Name, Text, UtcDatetime
 from domain.contact import Contact
+from domain.organisations import OrganisationKind
 
 
 class MappingPurpose(StrEnum):
@@ -29,6 +30,20 @@ class NewOrganisation(Command):
     name: Name
     industry: Name
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+class CreatedOrganisation(Message):
+    """An organisation that comes into being with a mapping.
+
+    Attributes:
+        key: Follows from the line, so that it is created once however often it is told.
+        partner: For a customer: the partner that keeps access.
+    """
+
+    key: Key
+    kind: OrganisationKind
+    organisation: NewOrganisation
+    partner: Key | None = None
 
 
 class OrganisationChoice(Command):

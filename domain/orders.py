@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.base import Command, Key, Language, Message, Name, Text, UtcDatetime
 from domain.calendars import Calendar
+from domain.contact import Contact
 from domain.definitions import ApprovalDefinition
 from domain.dns.names import DomainName
 from domain.errors import Code, Refusal
@@ -21,10 +22,27 @@ MAX_LINES = 50
 """Lines of one order; each is a run of its own."""
 
 
+class ContactGiven(Command):
+    """A provisioning contact as a partner names it.
+
+    Attributes:
+        email: As typed; one plain address.
+    """
+
+    email: Annotated[str, Field(max_length=1000)]
+    name: Name | None = None
+    language: Language = Language.EN
+
+
 class OrderItem(Command):
-    """One offer somebody wants."""
+    """One offer somebody wants.
+
+    Attributes:
+        provisioning_contact: Who completes this line, if not the order's.
+    """
 
     offer: Key
+    provisioning_contact: ContactGiven | None = None
 
 
 class SubmitOrder(Command):
@@ -37,6 +55,7 @@ class SubmitOrder(Command):
         requested_start: When provisioning may begin at the earliest (RSD); at once if left out.
         external_id: The partner's own reference (TMF `externalId`).
         note: Whatever else the partner wants people to know; shown with the order, obeyed by nobody.
+        provisioning_contact: Who completes the lines whose offers want somebody to (SPEC 5.4).
     """
 
     customer: Key
@@ -46,6 +65,7 @@ class SubmitOrder(Command):
     requested_start: UtcDatetime | None = None
     external_id: Name | None = None
     note: Text | None = None
+    provisioning_contact: ContactGiven | None = None
 
 
 class Line(Message):
@@ -56,6 +76,7 @@ class Line(Message):
         offer_hash: Content hash of the offer, shown in the memo.
         added: Whether it was included by another line's offer.
         calendars: The calendars of the parties that the approval's stages name.
+        contact: The provisioning contact, if the offer wants one.
     """
 
     number: int
@@ -65,6 +86,7 @@ class Line(Message):
     approval_hash: str | None = None
     added: bool = False
     calendars: dict[OrganisationKind, Calendar] = Field(default_factory=dict)
+    contact: Contact | None = None
 
 
 class OrderContext(Message):

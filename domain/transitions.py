@@ -18,6 +18,7 @@ from domain.definitions import Approvers, Combine
 from domain.line import OpenTask, ServiceStatus
 from domain.lookups import Authorise
 from domain.mail import MailFacts, Template, Why
+from domain.mapping import CreatedOrganisation
 from domain.organisations import Parties, Permission
 
 SYSTEM = "countersign"
@@ -165,6 +166,7 @@ class Transition(Message):
         vote: The vote that counted with it.
         services: Statuses that changed with it.
         release_claim: Whether the customer's claim on the domain falls with it.
+        organisations: What it brings into being.
     """
 
     process: str
@@ -184,6 +186,7 @@ class Transition(Message):
     notices: tuple[Notice, ...] = ()
     services: tuple[ServiceChange, ...] = ()
     release_claim: bool = False
+    organisations: tuple[CreatedOrganisation, ...] = ()
 
 
 class SeatRoster(Message):

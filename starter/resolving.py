@@ -19,6 +19,7 @@ from domain.offers import Offer
 from domain.orders import MAX_LINES, Line, Order, OrderContext, SubmitOrder, expand_items
 from domain.organisations import Organisation, OrganisationKind, Parties, Permission
 from starter.calendars import calendars_for
+from starter.contacts import with_contacts
 from storage import catalogue, directory, inventory
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ async def resolve(
         Refusal: INVALID_INPUT naming the field, NOT_PERMITTED or DUPLICATE.
     """
     who = await _who(session, order)
-    lines = await _with_calendars(session, await _lines(session, order, domain, order_id), who.parties, at)
+    lines = with_contacts(order, await _lines(session, order, domain, order_id))
+    lines = await _with_calendars(session, lines, who.parties, at)
     context = OrderContext(
         id=order_id,
         parties=who.parties,

@@ -14,6 +14,7 @@ from domain.decisions import Approver
 from domain.definitions import Approvers
 from domain.errors import Code, Refusal
 from domain.mail import Why, parse_address
+from domain.mapping import NewOrganisation
 from domain.organisations import (
     ApprovalMails,
     Directory,
@@ -27,6 +28,8 @@ from domain.organisations import (
     roles_with,
 )
 from domain.transitions import Audience
+from storage import matching
+from storage.statements import dialect, insert
 from storage.tables import GrantRow, OrganisationRow, PersonRow
 
 
@@ -86,20 +89,23 @@ async def _check_references(session: AsyncSession, directory: Directory) -> None
     kinds = {key: kind for key, kind in rows}  # noqa: C416 - a Row is a tuple, but not to the type checker
     kinds |= {each.key: each.kind for each in directory.organisations}
     for organisation in directory.organisations:
-        if organisation.partner is None:
-            continue
-        field = f"organisations.{organisation.key}.partner"
-        if organisation.kind is not OrganisationKind.CUSTOMER:
-            raise Refusal(Code.INVALID_INPUT, f"{field}: only a customer has one, not a {organisation.kind}")
-        if kinds.get(organisation.partner) in {None, OrganisationKind.CUSTOMER}:
-            raise Refusal(
-                Code.INVALID_INPUT, f"{field}: {organisation.partner} is neither partner nor provider"
-            )
+        _check_partner(organisation, kinds.get(organisation.partner or ""))
     for person in directory.people:
         for grant in person.grants:
             if grant.organisation not in kinds:
                 field = f"people.{person.key}.grants"
                 raise Refusal(Code.INVALID_INPUT, f"{field}: there is no organisation {grant.organisation}")
+
+
+def _check_partner(organisation: Organisation, kind: OrganisationKind | None) -> None:
+    """Refuses a partner to whom no partner belongs, and one that is none; `kind` is what the named one is."""
+    if organisation.partner is None:
+        return
+    field = f"organisations.{organisation.key}.partner"
+    if organisation.kind is not OrganisationKind.CUSTOMER:
+        raise Refusal(Code.INVALID_INPUT, f"{field}: only a customer has one, not a {organisation.kind}")
+    if kind in {None, OrganisationKind.CUSTOMER}:
+        raise Refusal(Code.INVALID_INPUT, f"{field}: {organisation.partner} is neither partner nor provider")
 
 
 async def _load_organisations(
@@ -111,6 +117,7 @@ async def _load_organisations(
         if await _find_organisation(session, organisation.key) != organisation:
             await session.merge(OrganisationRow(**dict(organisation)))
             await session.flush()
+            await matching.index_name(session, organisation)
             changed.append(organisation.key)
     return tuple(changed)
 
@@ -120,7 +127,9 @@ async def _load_people(session: AsyncSession, people: Iterable[Person]) -> tuple
     for wanted in people:
         if await _find_person(session, wanted.key) == _with_sorted_grants(wanted):
             continue
-        await session.merge(PersonRow(**wanted.model_dump(exclude={"grants"})))
+        address, domain = matching.person_keys(wanted.email)
+        row = PersonRow(**wanted.model_dump(exclude={"grants"}), address=address, domain=domain)
+        await session.merge(row)
         await session.execute(delete(GrantRow).where(col(GrantRow.person) == wanted.key))
         session.add_all(
             GrantRow(person=wanted.key, organisation=grant.organisation, role=grant.role)
@@ -129,6 +138,40 @@ async def _load_people(session: AsyncSession, people: Iterable[Person]) -> tuple
         await session.flush()
         changed.append(wanted.key)
     return tuple(changed)
+
+
+# Creating
+
+
+async def create_organisation(
+    session: AsyncSession,
+    key: str,
+    kind: OrganisationKind,
+    new: NewOrganisation,
+    partner: str | None = None,
+) -> Organisation:
+    """Creates an organisation that somebody describes; doing so again changes nothing.
+
+    Args:
+        session: The transaction.
+        key: Made by the caller, the same one for the same request.
+        kind: What it is.
+        new: How it is described.
+        partner: For a customer: the partner that orders on its behalf.
+
+    Raises:
+        Refusal: DUPLICATE if the key stands for another organisation, INVALID_INPUT if the partner is none.
+    """
+    wanted = Organisation(key=key, kind=kind, partner=partner, **dict(new))
+    partner_row = await session.get(OrganisationRow, partner) if partner is not None else None
+    _check_partner(wanted, partner_row.kind if partner_row else None)
+    creating = insert(dialect(session), "organisation").values(**wanted.model_dump())
+    created = await session.scalar(creating.on_conflict_do_nothing().returning(creating.table.c.key))
+    if created is not None:
+        await matching.index_name(session, wanted)
+    elif await organisation(session, key) != wanted:
+        raise Refusal(Code.DUPLICATE, f"organisation: {key} is another one already")
+    return wanted
 
 
 # Looking up
@@ -156,6 +199,12 @@ async def organisation(session: AsyncSession, key: str) -> Organisation:
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"organisation: there is no {key}")
     return found
+
+
+async def organisations(session: AsyncSession, keys: Iterable[str]) -> tuple[Organisation, ...]:
+    """Those of these organisations that exist."""
+    found = [await _find_organisation(session, key) for key in dict.fromkeys(keys)]
+    return tuple(each for each in found if each is not None)
 
 
 async def provider(session: AsyncSession) -> Organisation:

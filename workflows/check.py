@@ -139,6 +139,12 @@ class DomainCheck(Process):
         )
         return Notice(template=template, audience=audience, facts=self.facts(**facts))
 
+    def tell_readers(self, template: Template, **facts: Any) -> Notice:
+        """A mail to the Workflow_Mails recipients of partner and customer alone."""
+        parties = self.context.parties
+        audience = Audience(organisations=(parties.partner, parties.customer), workflow_mails=True)
+        return Notice(template=template, audience=audience, facts=self.facts(**facts))
+
     def tell_operators(self, template: Template, **facts: Any) -> Notice:
         """A mail to the provider's operators."""
         audience = Audience(organisations=(self.context.parties.provider,), permission=Permission.OPERATE)

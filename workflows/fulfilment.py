@@ -47,7 +47,8 @@ class Fulfilment(Backends):
             self.move(LineState.PROVISIONING)
             self.note("line.resumed")
         self.closure.stop()
-        self.progress.ponr_at = workflow.now()
+        self.progress.is_verified = True
+        self.progress.ponr_at = self.progress.ponr_at or workflow.now()
 
     async def _wait_for_records(self) -> None:
         seen = self.records.seen

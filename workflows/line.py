@@ -23,7 +23,7 @@ from domain.organisations import Parties
 from domain.request_data import RequestData, request_data
 from domain.transitions import SYSTEM, ProcessView
 from workflows.course import Ended, Unwinding
-from workflows.fulfilment import Fulfilment
+from workflows.details import Details
 from workflows.gate import ApprovalGate
 from workflows.names import PROCESS_STATE
 from workflows.process import OPERATOR, refusals
@@ -40,7 +40,7 @@ _UNAPPROVED: dict[ApprovalStatus, tuple[LineState, Template]] = {
 
 
 @workflow.defn(name=wire.ORDER_LINE)
-class OrderLineWorkflow(Fulfilment, ApprovalGate):
+class OrderLineWorkflow(Details, ApprovalGate):
     """Approval, confirmation, deployment, DNS records and provisioning of one line."""
 
     @workflow.init
@@ -57,8 +57,12 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             await self.be_approved()
             await self.be_confirmed()
             await self.reach_start_date()
-            await self.be_deployed()
-            await self.be_prepared()
+            if self.contact is None:
+                await self.be_deployed()
+                await self.be_prepared()
+            else:
+                await self.have_details_given()
+                await self.have_set_up()
             await self.have_records_verified()
             await self.be_provisioned()
         except Ended:
@@ -130,7 +134,8 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
         self.move(LineState.PROVISIONING)
         self.closure.start(workflow.now())
         actor = self.progress.deploy_requested_by or SYSTEM
-        self.note("line.deployed", actor=actor, services=self.service_change())
+        begun = (self.tell_readers(Template.LINE_DEPLOYED),)
+        self.note("line.deployed", actor=actor, notices=begun, services=self.service_change())
 
     async def be_unwound(self, unwinding: Unwinding) -> None:
         """Takes back what was done for the line, and ends it (L21, L23)."""
@@ -150,6 +155,8 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             self.approval.withdraw(OPERATOR, self.cancelled_by.reason)
         with suppress(Ended):
             if self.progress.ponr_at is not None:
+                if self.progress.state is LineState.CLOSED:
+                    self.move(LineState.PROVISIONING)
                 self.end(LineState.FAILED, self.cancelled_by.reason, Template.FAILED, OPERATOR)
             self.heed_cancel()
 
@@ -237,6 +244,8 @@ class OrderLineWorkflow(Fulfilment, ApprovalGate):
             report=self.report,
             seen=self.records.seen,
             closes_at=self.closure.closes_at,
+            contact=self.contact.state if self.contact else None,
+            set_up=self.open_task,
         )
 
     def facts(self, **more: Any) -> MailFacts:

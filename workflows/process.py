@@ -21,6 +21,7 @@ from domain.decisions import Vote
 from domain.errors import Refusal
 from domain.lookups import Authorise
 from domain.mail import MailFacts
+from domain.mapping import CreatedOrganisation
 from domain.transitions import (
     SYSTEM,
     Announced,
@@ -89,6 +90,7 @@ class Process:
         notices: tuple[Notice, ...] = (),
         services: tuple[ServiceChange, ...] = (),
         release_claim: bool = False,
+        organisations: tuple[CreatedOrganisation, ...] = (),
         data: dict[str, str] | None = None,
     ) -> Transition:
         """Adds one step to what is announced next; the states before and after are read off the process."""
@@ -112,6 +114,7 @@ class Process:
             notices=notices,
             services=services,
             release_claim=release_claim,
+            organisations=organisations,
         )
         self._noted_state = self.state
         self._noted.append(transition)

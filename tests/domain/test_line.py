@@ -26,7 +26,7 @@ def refused(command: str, progress: LineProgress) -> Refusal:
 
 def past_return(state: LineState) -> LineProgress:
     progress = LineProgress(state)
-    progress.ponr_at = NOW
+    progress.ponr_at, progress.is_verified = NOW, True
     return progress
 
 

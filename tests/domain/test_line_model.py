@@ -61,7 +61,7 @@ def after(model: LineModel, to: str | None = None, *, bound: bool = False) -> Li
 
 def build(model: LineModel, deployed: bool) -> LineProgress:
     progress = LineProgress(LineState(model.at))
-    progress.ponr_at = NOW if model.bound else None
+    progress.ponr_at, progress.is_verified = (NOW, True) if model.bound else (None, False)
     progress.deploy_requested_by = "tech" if deployed else None
     return progress
 
@@ -174,7 +174,7 @@ class LineMachine(RuleBasedStateMachine):
             self._move(LineState.PROVISIONING)
         self.clock.stop()
         self.clock_model.stopped = True
-        self.line.ponr_at, self.line_model.bound = self.now, True
+        self.line.ponr_at, self.line.is_verified, self.line_model.bound = self.now, True, True
 
     @rule(span=st.sampled_from([HOUR, DAY, 5 * DAY, 23 * DAY]))
     def grows_older(self, span: timedelta) -> None:

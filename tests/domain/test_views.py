@@ -201,7 +201,7 @@ def view(
     **more: Any,
 ) -> ProcessView:
     progress = LineProgress(state)
-    progress.ponr_at = ponr_at
+    progress.ponr_at, progress.is_verified = ponr_at, ponr_at is not None
     line = order_line(offer(adapter="local"), **more)
     return line_view(line, progress, approval=approval, report=report, seen=seen, closes_at=closes_at)
 

@@ -1,0 +1,223 @@
+"""Mapping a line to its organisations, and setting its services up (SPEC 5.5; provisioning.md b.2 L12, L13).
+
+The mapping is the point of no return: everything that can be refused is refused before, and then the line is
+bound in one step that no other message can come between.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from domain import wire
+from domain.contact import LINK_VALID_FOR, Contact
+from domain.errors import Code, Refusal
+from domain.forms import flatten, validate
+from domain.line import LineState, OpenTask
+from domain.links import LinkPurpose
+from domain.lookups import LookedUp, LookUp
+from domain.mail import LinkFact, Template, Why
+from domain.mapping import (
+    CreatedOrganisation,
+    MapLine,
+    Mapped,
+    OrganisationChoice,
+    SetUpBy,
+    SetUpLine,
+)
+from domain.orders import OrderContext, OrderLine
+from domain.organisations import OrganisationKind, Parties, Permission
+from domain.transitions import Audience, Notice
+from workflows.asking import Asking
+from workflows.contacts import Contacts
+from workflows.process import refusals
+
+REMIND_SET_UP_AFTER = (timedelta(days=3), timedelta(days=6))
+"""When whoever has to set the services up is reminded (L13)."""
+
+
+class Mapping(Contacts, Asking):
+    """The messages by which a line is bound and set up."""
+
+    def __init__(self, order_line: OrderLine) -> None:
+        super().__init__(order_line)
+        self.mapped: Mapped | None = None
+        self.set_up_reminders: list[datetime] = []
+        self.customer_admin: Contact | None = None
+
+    @property
+    def open_task(self) -> OpenTask | None:
+        """Who still has to set the services up, once the line is mapped."""
+        if self.mapped is None or self.is_set_up:
+            return None
+        return OpenTask.CUSTOMER_SETUP if self.customer_admin is not None else OpenTask.PARTNER
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether the offer asks nothing, or everything it asks is answered."""
+        return self.offer.form is None or bool(self.answers)
+
+    # Mapping
+
+    @workflow.update(name=wire.MAP_LINE)
+    async def map_line(self, command: MapLine) -> Mapped:
+        """Binds the line to its organisations: the point of no return (L12)."""
+        with refusals():
+            keys = [choice.key for choice in _choices(command) if choice.key is not None]
+            found = await self.look_up(LookUp(parties=self.context.parties, organisations=tuple(keys)))
+            if found is None:
+                raise Refusal(Code.UNAVAILABLE, "the directory does not answer; nothing was bound")
+            parties, created = self._parties(command, found)
+            name = next((each.organisation.name for each in created if each.key == parties.customer), None)
+            name = name or found.organisations[parties.customer].name
+            answers = self._read_answers(command.answers)
+            self._check_map(command)  # Whoever was faster meanwhile has won.
+            context = self.context.model_copy(update={"parties": parties, "customer_name": name})
+            return await self._bind(command, context, created, answers)
+
+    @map_line.validator
+    def _may_map(self, command: MapLine) -> None:
+        with refusals():
+            self._check_map(command)
+            self._read_answers(command.answers)
+
+    def _check_map(self, command: MapLine) -> None:
+        contact = self.required_contact
+        self.progress.check_map()
+        if command.generation is not None:
+            contact.check_link(command.generation)
+        if command.set_up_by is SetUpBy.CUSTOMER and self.offer.form is None:
+            raise Refusal(Code.INVALID_INPUT, f"set_up_by: offer {self.offer.name} asks for no set-up")
+
+    async def _bind(
+        self,
+        command: MapLine,
+        context: OrderContext,
+        created: tuple[CreatedOrganisation, ...],
+        answers: dict[str, Any] | None,
+    ) -> Mapped:
+        self.progress.ponr_at = workflow.now()
+        self.context, parties = context, context.parties
+        self.order_line = self.order_line.model_copy(update={"context": context})
+        if answers is not None:
+            self.answers = flatten(answers)
+        self.customer_admin = command.customer_admin
+        if self.progress.state is LineState.AWAITING_PROVISIONING_DETAILS or self._was_closed:
+            self.move(LineState.PROVISIONING)
+        self.mapped = Mapped(at=workflow.now(), partner=parties.partner, customer=parties.customer)
+        self.mapped = self.mapped.model_copy(update={"waits_for": self.open_task})
+        self.note(
+            "line.mapped",
+            actor=command.actor,
+            reason=command.reason,
+            services=self.service_change(),
+            organisations=created,
+            notices=(self._tell_of_binding(), *self._ask_for_set_up()),
+            data={"partner": parties.partner, "customer": parties.customer, "set_up_by": command.set_up_by},
+        )
+        await self.announce()
+        return self.mapped
+
+    def _parties(self, command: MapLine, found: LookedUp) -> tuple[Parties, tuple[CreatedOrganisation, ...]]:
+        """Who plays which part from now on, and which of them have to be created.
+
+        Raises:
+            Refusal: INVALID_INPUT, naming the organisation that does not fit.
+        """
+        was = self.context.parties
+        partner = self._organisation(command.partner, OrganisationKind.PARTNER, None, found)
+        partner_key = partner.key if isinstance(partner, CreatedOrganisation) else partner
+        customer = (
+            self._organisation(command.customer, OrganisationKind.CUSTOMER, partner_key, found)
+            if command.customer is not None
+            else partner
+        )
+        customer_key = customer.key if isinstance(customer, CreatedOrganisation) else customer
+        if self.context.domain is not None and customer_key != was.customer:
+            raise Refusal(
+                Code.INVALID_INPUT,
+                f"customer: the domain {self.context.domain.display} was ordered for {was.customer};"
+                f" map the line to it, or order again for {customer_key}",
+            )
+        new = [each for each in (partner, customer) if isinstance(each, CreatedOrganisation)]
+        parties = Parties(provider=was.provider, partner=partner_key, customer=customer_key)
+        return parties, tuple(dict.fromkeys(new))
+
+    def _organisation(
+        self, choice: OrganisationChoice, kind: OrganisationKind, partner: str | None, found: LookedUp
+    ) -> str | CreatedOrganisation:
+        if choice.new is not None:
+            key = f"{self.order_line.service}-{kind}"
+            return CreatedOrganisation(key=key, kind=kind, partner=partner, organisation=choice.new)
+        assert choice.key is not None
+        there = found.organisations.get(choice.key)
+        if there is None:
+            raise Refusal(Code.INVALID_INPUT, f"{kind}: there is no organisation {choice.key}")
+        if kind is OrganisationKind.CUSTOMER and there.kind is not OrganisationKind.CUSTOMER:
+            raise Refusal(Code.INVALID_INPUT, f"{kind}: {choice.key} is a {there.kind}")
+        return choice.key
+
+    def _tell_of_binding(self) -> Notice:
+        return self.tell_owners(Template.LINE_MAPPED, permission=Permission.NOTIFY)
+
+    # Set-up
+
+    def _ask_for_set_up(self) -> tuple[Notice, ...]:
+        """Mails the customer's admin, if they are to set up; whoever has to is reminded in time (L13)."""
+        if self.open_task is None:
+            return ()
+        self.set_up_reminders = [workflow.now() + after for after in REMIND_SET_UP_AFTER]
+        return () if self.customer_admin is None else (self.tell_set_up(Template.CUSTOMER_SET_UP),)
+
+    def tell_set_up(self, template: Template) -> Notice:
+        """A mail to whoever has to set the services up."""
+        command = f"countersign order set-up {self.context.id} --line {self.order_line.line.number}"
+        if self.customer_admin is None:
+            return self.tell_owners(template, command=command)
+        link = LinkFact(purpose=LinkPurpose.SET_UP, generation=1, expires_at=workflow.now() + LINK_VALID_FOR)
+        audience = Audience(contact=self.customer_admin, contact_is=Why.CUSTOMER_ADMIN)
+        return Notice(template=template, audience=audience, facts=self.facts(link=link))
+
+    @workflow.update(name=wire.SET_UP_LINE)
+    async def set_up(self, command: SetUpLine) -> LineState:
+        """Takes the answers to the offer's set-up form, from the partner or the customer's admin (L13)."""
+        with refusals():
+            self._check_set_up()
+            answers = self._read_answers(command.answers)
+            self.answers = flatten(answers or {})
+            self.note("line.set_up", actor=command.actor)
+            await self.announce()
+            return self.progress.state
+
+    @set_up.validator
+    def _may_set_up(self, command: SetUpLine) -> None:
+        with refusals():
+            self._check_set_up()
+            self._read_answers(command.answers)
+
+    def _check_set_up(self) -> None:
+        self.progress.check_running()
+        if self.offer.form is None:
+            raise Refusal(Code.NOT_ALLOWED, f"line: offer {self.offer.name} asks for no set-up")
+        if self.mapped is None:
+            raise Refusal(Code.NOT_PENDING, "line: it is set up once it is mapped to its organisations")
+        if self.is_set_up:
+            raise Refusal(Code.ALREADY_DECIDED, "line: it is set up already")
+
+    def _read_answers(self, answers: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Judges answers by the offer's form.
+
+        Raises:
+            Refusal: INVALID_INPUT naming every answer that is wrong.
+        """
+        if answers is None:
+            return None
+        if self.offer.form is None:
+            raise Refusal(Code.INVALID_INPUT, f"answers: offer {self.offer.name} asks for no set-up")
+        return dict(validate(self.offer.form, answers, self.offer.parameters))
+
+
+def _choices(command: MapLine) -> tuple[OrganisationChoice, ...]:
+    return tuple(choice for choice in (command.partner, command.customer) if choice is not None)
