@@ -43,6 +43,10 @@ class Template(StrEnum):
     asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
     `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
     `approval_digest` stands for all that would have asked somebody within one hour.
+
+    Of the steps of SPEC 5.4 and 5.5, `provisioning_details` asks the provisioning contact, `contact_changed`
+    tells the former one, `contact_bounced` and `contact_handed_over` whoever ordered; `line_mapped` goes to
+    the organisations a line was bound to, `customer_set_up` and `set_up_reminder` to the customer's admin.
     """
 
     ORDER_RECEIVED = "order_received"
@@ -100,7 +104,20 @@ class Why(StrEnum):
     CUSTOMER_ADMIN = "customer_admin"
 
 
-_SERVICES = frozenset({Template.LINE_DEPLOYED, Template.OPEN_TASKS, Template.PROVISIONED, Template.FAILED})
+OUTSIDERS = frozenset({Why.CONTACT, Why.CUSTOMER_ADMIN})
+"""Readers who are nobody in the directory: they cannot sign in, so a link of their own is all they can use."""
+
+_SERVICES = frozenset(
+    {
+        Template.LINE_DEPLOYED,
+        Template.OPEN_TASKS,
+        Template.LINE_MAPPED,
+        Template.CUSTOMER_SET_UP,
+        Template.SET_UP_REMINDER,
+        Template.PROVISIONED,
+        Template.FAILED,
+    }
+)
 
 RELEVANT_GROUP: dict[Template, MailGroup] = {
     template: MailGroup.SERVICES if template in _SERVICES else MailGroup.ORDERING for template in Template
@@ -123,8 +140,12 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.APPROVAL_DIGEST: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
     Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
     Template.OPEN_TASKS: _OWNERS,
-    Template.CLOSURE_WARNING: _OWNERS,
-    Template.LINE_CLOSED: _OWNERS,
+    Template.PROVISIONING_DETAILS: frozenset({Why.CONTACT}),
+    Template.CONTACT_BOUNCED: _OWNERS,
+    Template.CUSTOMER_SET_UP: frozenset({Why.CUSTOMER_ADMIN}),
+    Template.SET_UP_REMINDER: frozenset({Why.CUSTOMER_ADMIN}),
+    Template.CLOSURE_WARNING: _OWNERS | OUTSIDERS,
+    Template.LINE_CLOSED: _OWNERS | OUTSIDERS,
 }
 """Of whom a mail wants something. To everybody else, and with any other template, it is only news."""
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from activities.mail.text import clean_lines, one_line
 from domain.base import Language
-from domain.mail import ASKED, RELEVANT_GROUP, ApprovalFact, MailFacts, Template, Why
+from domain.mail import ASKED, OUTSIDERS, RELEVANT_GROUP, ApprovalFact, MailFacts, Template, Why
 
 MAX_SUBJECT = 200
 """Longest subject in characters (engineering.md 2.4)."""
@@ -33,6 +33,7 @@ _ROWS = (
     "a_label",
     "requested_by",
     "decided_by",
+    "contact",
     "stage",
     "target",
     "waiting_for",
@@ -52,7 +53,12 @@ class Rendered:
 
 
 def render(
-    template: Template, language: Language, facts: MailFacts, why: str, action_links: bool
+    template: Template,
+    language: Language,
+    facts: MailFacts,
+    why: str,
+    action_links: bool,
+    link: str | None = None,
 ) -> Rendered:
     """Writes one mail.
 
@@ -62,11 +68,12 @@ def render(
         facts: Everything it may say.
         why: Why this reader gets it, a value of `Why`.
         action_links: False for an address that only reads along: it gets neither link nor command.
+        link: The URL of `facts.link`, if it could be signed; without it the mail says whom to ask.
 
     Raises:
         ValueError: `why` is not a value of `Why`.
     """
-    context = _context(template, language, facts, Why(why), action_links)
+    context = _context(template, language, facts, Why(why), action_links, link)
     subject = one_line(_fill(_TEXT, "layout/subject.txt", context))
     return Rendered(
         subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
@@ -76,18 +83,25 @@ def render(
 
 
 def _context(
-    template: Template, language: Language, facts: MailFacts, why: Why, action_links: bool
+    template: Template,
+    language: Language,
+    facts: MailFacts,
+    why: Why,
+    action_links: bool,
+    link: str | None = None,
 ) -> dict[str, Any]:
     said = {name: _cleaned(value) for name, value in facts.model_dump(mode="python").items()}
     quotes = {name: clean_lines(words) for name in _QUOTES if (words := getattr(facts, name))}
     said["name"] = said["domain_display"] or said["domain"]
     said["a_label"] = said["domain"] if said["name"] != said["domain"] else None
     asked = ASKED.get(template)
-    if not action_links:
-        said["url"] = None
     acts = action_links and (asked is None or why in asked)
-    if not acts:
+    signs_in = why not in OUTSIDERS
+    if not (action_links and signs_in):
+        said["url"] = None
+    if not (acts and signs_in):
         said["command"] = None
+    expects_link = acts and not signs_in and facts.link is not None
     return said | {
         "approvals": [_approval(each, language, why, acts) for each in facts.approvals],
         "template": f"{language}/{template}.txt",
@@ -96,6 +110,9 @@ def _context(
         "group": RELEVANT_GROUP[template],
         "why": why,
         "asked": asked is not None and why in asked,
+        "link": link if expects_link else None,
+        "lacks_link": expects_link and link is None,
+        "link_until": facts.link.expires_at if facts.link else None,
         "rows": [(row, said[row]) for row in _ROWS if said[row]],
         "quotes": quotes,
         "record_parts": _RECORD_PARTS,

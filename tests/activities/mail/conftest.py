@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from activities.mail.delivery import MailSettings, Tls
-from domain.mail import ApprovalFact, FindingFact, MailFacts, RecordFact, Template
+from domain.links import LinkPurpose
+from domain.mail import ApprovalFact, FindingFact, LinkFact, MailFacts, RecordFact, Template
 
 SENDER = "noreply@countersign.example"
 
@@ -256,4 +257,10 @@ def full_facts() -> MailFacts:
         details=("erste Einzelheit", "zweite Einzelheit"),
         url="https://portal.example/orders/4711?a=1&b=2",
         command="countersign approve order-4711-line-3 --stage finanzen",
+        contact="carla.contact@customer.example",
+        link=LinkFact(
+            purpose=LinkPurpose.PROVISION,
+            generation=2,
+            expires_at=datetime(2026, 5, 31, 12, 30, tzinfo=UTC),
+        ),
     )

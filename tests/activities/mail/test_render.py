@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from activities.mail.render import Rendered, render
 from domain.base import Language
-from domain.mail import ASKED, ApprovalFact, MailFacts, RecordFact, Template, Why
+from domain.mail import ASKED, OUTSIDERS, ApprovalFact, MailFacts, RecordFact, Template, Why
 
+LINK = "https://portal.example/links/eyJ4IjoxfQ.c2lnbmVk_-"
 EVERY_MAIL = list(product(Template, Language, Why))
 ACTING = list(product(ASKED, Language))
 NOTHING_TO_DO = {
@@ -58,7 +59,7 @@ def values_of(facts: MailFacts) -> list[str]:
     """What has to be readable in every mail that carries these facts."""
     plain = [facts.order, str(facts.line), facts.process, facts.organisation, facts.offer, facts.domain]
     plain += [facts.domain_display, facts.requested_by, facts.decided_by, facts.stage, facts.target]
-    plain += [facts.waiting_for]
+    plain += [facts.waiting_for, facts.contact]
     for record in facts.records:
         plain += [record.owner, record.relative_owner, record.rrtype, record.value, record.purpose]
         plain += [record.found, record.hint]
@@ -101,8 +102,8 @@ def test_every_mail_reads_well_without_any_fact(template: Template, language: La
 def test_text_and_html_say_the_same_words(
     template: Template, language: Language, why: Why, full_facts: MailFacts
 ) -> None:
-    for facts in (MailFacts(), full_facts):
-        mail = render(template, language, facts, why, action_links=True)
+    for facts, link in ((MailFacts(), None), (full_facts, None), (full_facts, LINK)):
+        mail = render(template, language, facts, why, action_links=True, link=link)
         # The HTML numbers its findings by itself, and marks quotes and list items by their looks.
         markup = re.compile(r"^(> ?|- |-- ?$|\d+\. )", re.MULTILINE)
         assert sorted(words(markup.sub("", mail.text))) == sorted(words(_Reader(body(mail.html)).text))
@@ -131,7 +132,7 @@ def assert_presentable(mail: Rendered) -> None:
 def test_an_address_that_only_reads_along_gets_neither_link_nor_command(
     template: Template, language: Language, why: Why, full_facts: MailFacts
 ) -> None:
-    mail = render(template, language, full_facts, why, action_links=False)
+    mail = render(template, language, full_facts, why, action_links=False, link=LINK)
     for part in (mail.text, mail.html):
         assert "portal.example" not in part
         assert "countersign approve" not in part
@@ -140,13 +141,62 @@ def test_an_address_that_only_reads_along_gets_neither_link_nor_command(
 
 
 @pytest.mark.parametrize(("template", "language"), ACTING)
-def test_only_whoever_is_asked_gets_the_command(
+def test_only_whoever_is_asked_and_can_sign_in_gets_the_command(
     template: Template, language: Language, full_facts: MailFacts
 ) -> None:
     for why in Why:
         mail = render(template, language, full_facts, why, action_links=True)
-        assert ("countersign approve" in mail.text) == (why in ASKED[template])
-        assert ("countersign approve" in mail.html) == (why in ASKED[template])
+        assert ("countersign approve" in mail.text) == (why in ASKED[template] - OUTSIDERS)
+        assert ("countersign approve" in mail.html) == (why in ASKED[template] - OUTSIDERS)
+
+
+@pytest.mark.parametrize(("template", "language", "why"), EVERY_MAIL)
+def test_a_personal_link_is_for_those_alone_who_cannot_sign_in_and_are_asked(
+    template: Template, language: Language, why: Why, full_facts: MailFacts
+) -> None:
+    wanted = why in OUTSIDERS and why in ASKED.get(template, OUTSIDERS)
+    mail = render(template, language, full_facts, why, action_links=True, link=LINK)
+    assert (LINK in mail.text.splitlines()) == wanted
+    assert (LINK in mail.html) == wanted
+    if why in OUTSIDERS:
+        # Nothing else that it could follow: every page wants a sign-in.
+        assert _Reader(mail.html).links == ([LINK, LINK] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "until"),
+    [
+        (Language.DE, "Service einrichten", "gilt bis Sonntag, 31. Mai 2026, 12:30 Uhr (UTC)."),
+        (Language.EN, "Set up your service", "works until Sunday, 31 May 2026, 12:30 UTC."),
+    ],
+)
+def test_a_personal_link_is_a_button_in_html_and_a_line_in_text_that_says_until_when_it_works(
+    language: Language, label: str, until: str, full_facts: MailFacts
+) -> None:
+    mail = render(
+        Template.PROVISIONING_DETAILS, language, full_facts, Why.CONTACT, action_links=True, link=LINK
+    )
+    assert f'<a class="button" href="{LINK}">{label}</a>' in mail.html
+    assert f"\n{label}:\n{LINK}\n" in mail.text
+    for part in (mail.text, _Reader(mail.html).text):
+        assert until in flat(part)
+
+
+@pytest.mark.parametrize("template", [Template.PROVISIONING_DETAILS, Template.LINE_CLOSED])
+@pytest.mark.parametrize(
+    ("language", "whom"),
+    [(Language.DE, "Auskunft gibt Anna Auftrag."), (Language.EN, "ask Anna Auftrag for it.")],
+)
+def test_a_link_that_cannot_be_signed_is_left_out_and_the_mail_says_whom_to_ask(
+    template: Template, language: Language, whom: str, full_facts: MailFacts
+) -> None:
+    unsigned = render(template, language, full_facts, Why.CONTACT, action_links=True)
+    assert whom in flat(unsigned.text)
+    assert _Reader(unsigned.html).links == []
+    for reader in (Why.REQUESTER, Why.NOTIFY):
+        assert whom not in flat(render(template, language, full_facts, reader, action_links=True).text)
+    copy = render(template, language, full_facts, Why.WORKFLOW_MAILS, action_links=False)
+    assert whom not in flat(copy.text)
 
 
 @pytest.mark.parametrize(("template", "language"), ACTING)
@@ -258,6 +308,76 @@ def test_each_action_says_who_did_what_and_what_the_reader_does_now(
 ) -> None:
     facts = MailFacts(
         order="4711", decided_by="Dora", stage="Finanzen", target="Technik", details=("Anna: approve",)
+    )
+    for language, sentence in ((Language.DE, german), (Language.EN, english)):
+        mail = render(template, language, facts, why, action_links=True)
+        assert sentence in flat(mail.text)
+        assert sentence in _Reader(mail.html).text
+
+
+@pytest.mark.parametrize(
+    ("template", "why", "german", "english"),
+    [
+        (
+            Template.PROVISIONING_DETAILS,
+            Why.CONTACT,
+            "Anna hat Meetings für Muster AG bestellt: Bestellung 4711.",
+            "Anna has ordered Meetings for Muster AG: order 4711. You have been named to set it up.",
+        ),
+        (
+            Template.PROVISIONING_DETAILS,
+            Why.CONTACT,
+            "nennen Sie jemand anderen, der dies übernimmt. Fragen beantwortet Anna.",
+            "or name somebody else who is to do it. If you have questions, ask Anna.",
+        ),
+        (
+            Template.CONTACT_CHANGED,
+            Why.CONTACT,
+            "Den Service zur Bestellung 4711 richtet an Ihrer Stelle jemand anderes ein.",
+            "Somebody else will set up the service of order 4711 instead of you.",
+        ),
+        (
+            Template.CONTACT_BOUNCED,
+            Why.REQUESTER,
+            "liess sich an carla@muster.example nicht zustellen. Bitte prüfen Sie die Adresse",
+            "could not be delivered to carla@muster.example. Please check the address",
+        ),
+        (
+            Template.CONTACT_HANDED_OVER,
+            Why.REQUESTER,
+            "Dora hat das Einrichten zur Bestellung 4711 an carla@muster.example übergeben. Sie müssen nichts",
+            "Dora has handed the set-up of order 4711 over to carla@muster.example. You do not need",
+        ),
+        (
+            Template.LINE_MAPPED,
+            Why.NOTIFY,
+            "Die Bestellung 4711 ist nun mit Muster AG verknüpft; bestätigt hat dies Dora.",
+            "Order 4711 is now linked to Muster AG; Dora has confirmed it.",
+        ),
+        (
+            Template.CUSTOMER_SET_UP,
+            Why.CUSTOMER_ADMIN,
+            "eingerichtet zu werden: Bestellung 4711. Dora hat dies Ihnen überlassen. Bitte richten Sie",
+            "is waiting to be set up: order 4711. Dora has left that to you. Please set up the service.",
+        ),
+        (
+            Template.SET_UP_REMINDER,
+            Why.CUSTOMER_ADMIN,
+            "Meetings für Muster AG ist noch nicht eingerichtet: Bestellung 4711.",
+            "Meetings for Muster AG is still waiting to be set up: order 4711.",
+        ),
+    ],
+)
+def test_each_step_of_the_set_up_says_what_happened_and_what_is_wanted(
+    template: Template, why: Why, german: str, english: str
+) -> None:
+    facts = MailFacts(
+        order="4711",
+        offer="Meetings",
+        organisation="Muster AG",
+        requested_by="Anna",
+        decided_by="Dora",
+        contact="carla@muster.example",
     )
     for language, sentence in ((Language.DE, german), (Language.EN, english)):
         mail = render(template, language, facts, why, action_links=True)
