@@ -53,6 +53,7 @@ async def test_the_reference_request_stays_within_its_cost(scene: Scene, world: 
         Template.APPROVAL_REQUESTED,  # the first stage's copy for the requester
         Template.APPROVAL_REQUESTED,
         Template.APPROVAL_GRANTED,
+        Template.LINE_DEPLOYED,
         Template.PROVISIONED,
     ]
 

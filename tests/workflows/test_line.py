@@ -17,7 +17,7 @@ from domain.line import LineState, ServiceStatus
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment
 from domain.provisioning import Provisioned
-from domain.transitions import ProcessView
+from domain.transitions import Audience, ProcessView
 from tests.workflows.conftest import Scene
 from tests.workflows.world import World, definition, line, seen, stage
 
@@ -56,6 +56,7 @@ async def test_a_line_is_approved_confirmed_deployed_and_provisioned(scene: Scen
         Template.APPROVAL_REQUESTED,
         Template.APPROVAL_REQUESTED,
         Template.APPROVAL_GRANTED,
+        Template.LINE_DEPLOYED,
         Template.PROVISIONED,
     ]
 
@@ -173,6 +174,14 @@ async def test_the_automatic_deployment_deploys_by_signal(scene: Scene, world: W
     await world.told(handle.id, "line.confirmed")
     await handle.signal(wire.DEPLOY, {"actor": "countersign"})
     assert (await handle.result())["state"] == LineState.PROVISIONED
+
+
+async def test_a_deployment_is_told_to_those_who_only_read_along(scene: Scene, world: World) -> None:
+    handle = await scene.start(line())
+    await handle.result()
+    [notice] = (await world.told(handle.id, "line.deployed")).notices
+    assert notice.template is Template.LINE_DEPLOYED
+    assert notice.audience == Audience(organisations=("partner", "customer"), workflow_mails=True)
 
 
 async def test_a_line_that_is_not_confirmed_cannot_be_deployed(scene: Scene, world: World) -> None:
