@@ -38,6 +38,7 @@ class Code(StrEnum):
     PROCESS_ENDED = "PROCESS_ENDED"
     TOO_OFTEN = "TOO_OFTEN"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    DRAFT_CHANGED = "DRAFT_CHANGED"
     IN_USE = "IN_USE"
     AUDIT_BROKEN = "AUDIT_BROKEN"
     UNAVAILABLE = "UNAVAILABLE"
@@ -81,6 +82,7 @@ REFUSALS: dict[Code, Meaning] = {
     Code.VERSION_CONFLICT: Meaning(
         409, 5, "Published versions are immutable: publish the change under a new version."
     ),
+    Code.DRAFT_CHANGED: Meaning(409, 5, "Read the draft again and make your changes to what it says now."),
     Code.IN_USE: Meaning(409, 5, "See `countersign definitions usage`; publish what replaces it first."),
     Code.AUDIT_BROKEN: Meaning(
         500, 8, "Compare it with an export or a backup, and find out who can write to the database."

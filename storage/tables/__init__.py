@@ -8,6 +8,7 @@ from storage.tables.catalogue import (
 )
 from storage.tables.columns import Row
 from storage.tables.directory import GrantRow, OrganisationRow, PersonRow
+from storage.tables.drafts import DraftRow
 from storage.tables.evidence import CheckReportRow, DnsReportRow
 from storage.tables.inventory import ClaimStatus, DomainClaimRow, ResourceRow, ServiceRow, SubmissionRow
 from storage.tables.mails import MailRow, MailStatus
@@ -23,6 +24,7 @@ __all__ = [
     "DefinitionVersionRow",
     "DnsReportRow",
     "DomainClaimRow",
+    "DraftRow",
     "GrantRow",
     "MailRow",
     "MailStatus",
