@@ -118,7 +118,7 @@ class Acting(Asking):
             async with self.deciding:
                 self._check_change(command)
                 approval = self.required_approval
-                if approval.runs_on(command.definition):
+                if command.mode is OnChange.RESET and approval.runs_on(command.definition):
                     return DefinitionChanged(definition=command.definition.reference, changed=False)
                 was = approval.definition.reference
                 voided = approval.change_definition(command)
@@ -141,8 +141,14 @@ class Acting(Asking):
             self._check_change(command)
 
     def _check_change(self, command: ChangeDefinition) -> None:
-        if not self.required_approval.runs_on(command.definition):
+        approval, wanted = self.required_approval, command.definition
+        if command.mode is OnChange.ABORT or not approval.runs_on(wanted):
             self.check_pending("changed")
+        now = approval.definition
+        if command.mode is OnChange.RESET and wanted.name == now.name and wanted.version < now.version:
+            raise Refusal(
+                Code.VERSION_CONFLICT, f"definition: the request runs on {now.reference}, which is newer"
+            )
         if command.mode is OnChange.CONTINUE:
             raise Refusal(Code.INVALID_INPUT, "mode: must be reset or abort; to continue takes no command")
         if content_hash(command.definition) != command.definition_hash:

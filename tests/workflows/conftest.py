@@ -29,9 +29,13 @@ class Scene:
         """An order id nobody else has."""
         return uuid.uuid4().hex[:10]
 
-    async def start(self, wanted: Line, *, start: datetime | None = None) -> WorkflowHandle[object, object]:
+    async def start(
+        self, wanted: Line, *, start: datetime | None = None, for_domain: bool = True
+    ) -> WorkflowHandle[object, object]:
         """Starts one line."""
-        return await start_line(self.client, self.queue, self.new_order(), wanted, start=start)
+        return await start_line(
+            self.client, self.queue, self.new_order(), wanted, start=start, for_domain=for_domain
+        )
 
     async def order(self, *lines: Line, **more: object) -> WorkflowHandle[object, object]:
         """Starts an order of these lines."""

@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from domain import wire
 from domain.base import Message
 from domain.checks import CheckOrder, CheckReport, Claim, Finding, RecordsSeen, WatchRecords
+from domain.contact import DeliverMail, MailDelivery
 from domain.decisions import Approver
 from domain.definitions import ApprovalDefinition, Approvers, Stage, content_hash
 from domain.dns.names import DomainName
@@ -26,11 +27,11 @@ from domain.dns.polling import poll_delay
 from domain.dns.requirements import RequirementTemplate, Rule
 from domain.dns.verdicts import Overall
 from domain.external import AwaitCondition, ConditionMet, ConditionState
-from domain.lookups import LookedUp, LookUp
+from domain.lookups import FoundOrganisation, LookedUp, LookUp
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment, Offer
 from domain.orders import Line, OrderContext, OrderLine
-from domain.organisations import Parties
+from domain.organisations import OrganisationKind, Parties
 from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService
 from domain.transitions import Announced, Announcement, Transition
 from workflows.registry import WORKFLOWS, workflow_runner
@@ -139,6 +140,13 @@ class World:
     provisioned: list[ProvisionService] = field(default_factory=list)
     condition: ConditionState = ConditionState.NOT_YET
     removed: list[RemoveService] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)
+    organisations: dict[str, FoundOrganisation] = field(
+        default_factory=lambda: {
+            each: FoundOrganisation(kind=OrganisationKind(each), name=each.title())
+            for each in ("provider", "partner", "customer")
+        }
+    )
     asked: dict[str, list[tuple[str, Message]]] = field(default_factory=dict)
 
     # Activities
@@ -173,6 +181,9 @@ class World:
             person_may_approve=question.person not in self.revoked,
             is_operator=question.operator in self.operators,
             roster=roster if wanted else None,
+            organisations={
+                key: self.organisations[key] for key in question.organisations if key in self.organisations
+            },
         )
 
     @activity.defn(name=wire.CHECK)
@@ -221,6 +232,20 @@ class World:
         self.provisioned.append(order)
         return self.provision(order)
 
+    @activity.defn(name=wire.DELIVER)
+    async def deliver(self, request: DeliverMail) -> MailDelivery:
+        """Hands over a process's own mail; what becomes of it follows from the address."""
+        self._ask(request)
+        step = next(each for each in self.announced[request.process] if each.seq == request.seq)
+        to = next(each.audience.contact for each in step.notices if each.awaited)
+        assert to is not None
+        if to.email.startswith("slow"):
+            raise later(timedelta(hours=1))
+        if to.email.startswith("gone"):
+            return MailDelivery(accepted=False, reason="550 5.1.1 no such mailbox")
+        self.delivered.append(to.email)
+        return MailDelivery(accepted=True)
+
     @activity.defn(name=wire.DEPROVISION)
     async def deprovision_service(self, order: RemoveService) -> Removed:
         """Removes what was provisioned."""
@@ -254,6 +279,7 @@ class World:
             self.look,
             self.provision_service,
             self.deprovision_service,
+            self.deliver,
             self.await_condition,
         ]
 
@@ -305,13 +331,22 @@ def later(delay: timedelta) -> ApplicationError:
 
 
 async def start_line(
-    client: Client, task_queue: str, order: str, wanted: Line, *, start: datetime | None = None
+    client: Client,
+    task_queue: str,
+    order: str,
+    wanted: Line,
+    *,
+    start: datetime | None = None,
+    for_domain: bool = True,
 ) -> WorkflowHandle[object, object]:
     """Starts one line's process as an order would."""
     now = datetime.now(UTC)
+    about = context(order, at=now, start=start)
+    if not for_domain:
+        about = about.model_copy(update={"domain": None, "token": None})
     return await client.start_workflow(
         wire.ORDER_LINE,
-        OrderLine(context=context(order, at=now, start=start), line=wanted, checked_at=now),
+        OrderLine(context=about, line=wanted, checked_at=now),
         id=wire.line_id(order, wanted.number),
         task_queue=task_queue,
     )
