@@ -164,6 +164,7 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
         database,
         settings.mail,
         public_url=str(settings.public_url).rstrip("/") if settings.public_url else None,
+        signer=settings.links,
         connections=settings.relay_connections,
         idle=settings.relay_idle,
     )

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import structlog
 from sqlalchemy import exc
@@ -19,13 +18,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import heartbeating
+from activities.mail.composer import Composer
 from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, Outgoing
-from activities.mail.message import compose
-from activities.mail.render import render
 from domain import wire
 from domain.contact import DeliverMail, MailDelivery
 from domain.errors import Code
-from domain.mail import ApprovalFact, FailureKind, MailFacts, retry_delay
+from domain.links import LinkSigner
+from domain.mail import FailureKind, retry_delay
 from storage import digests, mails
 from storage.database import Database
 from storage.mails import Mail
@@ -40,8 +39,6 @@ LEASE = timedelta(minutes=30)
 DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
 """How a database that does not answer shows itself."""
 
-Facts = TypeVar("Facts", MailFacts, ApprovalFact)
-
 log = structlog.get_logger(__name__)
 
 
@@ -55,7 +52,8 @@ class Outbox:
     Args:
         database: Where the outbox is.
         settings: The mail server, and whom mails come from.
-        public_url: Where people find their processes; mails then carry a link that shows, never acts.
+        public_url: Where people find their processes.
+        signer: Signs the links in mails.
         connections: Mails handed over side by side.
         idle: How long to wait when nothing is due.
         clock: The relay's own time, real even where processes live in virtual time: it says when a mail
@@ -68,13 +66,14 @@ class Outbox:
         settings: MailSettings,
         *,
         public_url: str | None = None,
+        signer: LinkSigner | None = None,
         connections: int = 4,
         idle: timedelta = timedelta(milliseconds=500),
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database = database
         self._settings = settings
-        self._public_url = public_url
+        self._composer = Composer(settings, public_url, signer)
         self._connections = connections
         self._idle = idle
         self._now = clock
@@ -208,7 +207,7 @@ class Outbox:
             if attempt.raw is not None:
                 return attempt, attempt.raw
             try:
-                composed = self._compose(attempt)
+                composed = self._composer.compose(attempt)
             except Exception as error:  # One mail that cannot be written must not stop all others.
                 await mails.mark_rejected(session, mail.id, now, f"cannot be written: {error}")
                 log.exception("mail_cannot_be_written", mail=mail.id, process=mail.process)
@@ -246,32 +245,6 @@ class Outbox:
                 await asyncio.sleep(self._idle.total_seconds())
             else:
                 return
-
-    def _compose(self, mail: Mail) -> bytes:
-        facts = mail.facts
-        if facts.approvals:
-            ways = tuple(self._with_ways(each, each.process, mail.person) for each in facts.approvals)
-            facts = facts.model_copy(update={"approvals": ways})
-        else:
-            facts = self._with_ways(facts, mail.process, mail.person)
-        return compose(
-            mail_id=mail.id,
-            sender=self._settings.sender,
-            sender_name=self._settings.sender_name,
-            recipient=mail.recipient,
-            at=mail.at,
-            rendered=render(mail.template, mail.language, facts, mail.why, mail.action_links),
-            group=mail.group,
-            process=mail.process,
-        )
-
-    def _with_ways(self, facts: Facts, process: str | None, person: str) -> Facts:
-        """The facts with a page to look at, and with a command as this reader can give it."""
-        if self._public_url and process and facts.url is None:
-            facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{process}"})
-        if facts.command and "--as" not in facts.command:
-            facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
-        return facts
 
 
 def _is_ending() -> bool:

@@ -42,6 +42,7 @@ class Template(StrEnum):
     had delegated, `approver_added` to the approver who was added, `approval_escalated` to those who are now
     asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
     `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
+    `mails_undelivered` tells operators of mails that were rejected or given up.
     `approval_digest` stands for all that would have asked somebody within one hour.
 
     Of the steps of SPEC 5.4 and 5.5, `provisioning_details` asks the provisioning contact, `contact_changed`
@@ -84,6 +85,7 @@ class Template(StrEnum):
     PROVISIONED = "provisioned"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    MAILS_UNDELIVERED = "mails_undelivered"
 
 
 class Why(StrEnum):
@@ -105,7 +107,7 @@ class Why(StrEnum):
 
 
 OUTSIDERS = frozenset({Why.CONTACT, Why.CUSTOMER_ADMIN})
-"""Readers who are nobody in the directory: they cannot sign in, so a link of their own is all they can use."""
+"""Readers who are nobody in the directory and cannot sign in: all they can use is a link of their own."""
 
 _SERVICES = frozenset(
     {
@@ -116,6 +118,7 @@ _SERVICES = frozenset(
         Template.SET_UP_REMINDER,
         Template.PROVISIONED,
         Template.FAILED,
+        Template.MAILS_UNDELIVERED,
     }
 )
 
@@ -139,6 +142,7 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.APPROVAL_ANSWERED: frozenset({Why.APPROVER}),
     Template.APPROVAL_DIGEST: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
     Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
+    Template.MAILS_UNDELIVERED: frozenset({Why.NOTIFY}),
     Template.OPEN_TASKS: _OWNERS,
     Template.PROVISIONING_DETAILS: frozenset({Why.CONTACT}),
     Template.CONTACT_BOUNCED: _OWNERS,

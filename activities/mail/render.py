@@ -57,6 +57,7 @@ def render(
     language: Language,
     facts: MailFacts,
     why: str,
+    *,
     action_links: bool,
     link: str | None = None,
 ) -> Rendered:
@@ -73,7 +74,7 @@ def render(
     Raises:
         ValueError: `why` is not a value of `Why`.
     """
-    context = _context(template, language, facts, Why(why), action_links, link)
+    context = _context(template, language, facts, Why(why), action_links=action_links, link=link)
     subject = one_line(_fill(_TEXT, "layout/subject.txt", context))
     return Rendered(
         subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
@@ -87,6 +88,7 @@ def _context(
     language: Language,
     facts: MailFacts,
     why: Why,
+    *,
     action_links: bool,
     link: str | None = None,
 ) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _context(
 def _approval(fact: ApprovalFact, language: Language, why: Why, acts: bool) -> dict[str, Any]:
     """An approval in a digest, under the subject of the mail that it stands for."""
     facts = MailFacts(**fact.model_dump(exclude={"template"}))
-    context = _context(fact.template, language, facts, why, acts)
+    context = _context(fact.template, language, facts, why, action_links=acts)
     return {
         "subject": one_line(_fill(_TEXT, "layout/subject.txt", context)),
         "rows": [(row, context[row]) for row in _APPROVAL_ROWS if context[row]],

@@ -345,7 +345,7 @@ def test_each_action_says_who_did_what_and_what_the_reader_does_now(
         (
             Template.CONTACT_HANDED_OVER,
             Why.REQUESTER,
-            "Dora hat das Einrichten zur Bestellung 4711 an carla@muster.example übergeben. Sie müssen nichts",
+            "Dora hat das Einrichten zur Bestellung 4711 an carla@muster.example übergeben. Sie müssen",
             "Dora has handed the set-up of order 4711 over to carla@muster.example. You do not need",
         ),
         (

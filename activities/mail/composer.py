@@ -1,0 +1,84 @@
+"""Turns a mail of the outbox into the bytes that are sent: its facts, the ways out of it, its wording."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from activities.mail.delivery import MailSettings
+from activities.mail.message import compose
+from activities.mail.render import render
+from domain.links import LinkClaims, LinkPurpose, LinkSigner, link_url, recipient_digest
+from domain.mail import OUTSIDERS, ApprovalFact, MailFacts
+from storage.mails import Mail
+
+Facts = TypeVar("Facts", MailFacts, ApprovalFact)
+
+
+class Composer:
+    """Composes mails, each for its one reader.
+
+    Args:
+        settings: Whom mails come from.
+        public_url: Where people find their processes; mails then link to a page that shows, never acts.
+        signer: Signs the links of those who cannot sign in; without it, or without a `public_url`, their
+            mails say whom to ask instead.
+    """
+
+    def __init__(self, settings: MailSettings, public_url: str | None, signer: LinkSigner | None) -> None:
+        self._settings = settings
+        self._public_url = public_url
+        self._signer = signer
+
+    def compose(self, mail: Mail) -> bytes:
+        """The mail, ready for SMTP.
+
+        Raises:
+            Refusal: An address is not a single plain one.
+            ValueError: The mail is not one that can be written.
+        """
+        facts = mail.facts
+        if facts.approvals:
+            ways = tuple(self._with_ways(each, each.process, mail.person) for each in facts.approvals)
+            facts = facts.model_copy(update={"approvals": ways})
+        else:
+            facts = self._with_ways(facts, mail.process, mail.person)
+        rendered = render(
+            mail.template,
+            mail.language,
+            facts,
+            mail.why,
+            action_links=mail.action_links,
+            link=self._signed(mail),
+        )
+        return compose(
+            mail_id=mail.id,
+            sender=self._settings.sender,
+            sender_name=self._settings.sender_name,
+            recipient=mail.recipient,
+            at=mail.at,
+            rendered=rendered,
+            group=mail.group,
+            process=mail.process,
+        )
+
+    def _with_ways(self, facts: Facts, process: str | None, person: str) -> Facts:
+        """The facts with a page to look at, and with a command as this reader can give it."""
+        if self._public_url and process and facts.url is None:
+            facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{process}"})
+        if facts.command and "--as" not in facts.command:
+            facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
+        return facts
+
+    def _signed(self, mail: Mail) -> str | None:
+        """The link of a mail as a URL: for the address it goes to, and for none that only reads along."""
+        fact = mail.facts.link
+        if fact is None or mail.why not in OUTSIDERS or self._signer is None or self._public_url is None:
+            return None
+        claims = LinkClaims(
+            process=mail.process,
+            purpose=LinkPurpose(fact.purpose),
+            generation=fact.generation,
+            recipient=recipient_digest(mail.process, mail.recipient),
+            expires_at=fact.expires_at,
+        )
+        return link_url(self._public_url, self._signer.sign(claims))
