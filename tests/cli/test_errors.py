@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.acting import ACTIONS
 from domain.errors import REFUSALS, Code
 from tests.cli.conftest import Run
 
@@ -12,6 +13,7 @@ COMMANDS = [
     ["order", "submit"], ["order", "check"], ["order", "deploy"], ["order", "withdraw"], ["order", "cancel"],
     ["order", "check-records"], ["order", "show"], ["order", "list"], ["order", "report"],
     ["approvals", "list"], ["approvals", "approve"], ["approvals", "deny"], ["approvals", "stats"],
+    *(["approvals", kind.action.replace("_", "-")] for kind in ACTIONS),
     ["audit", "show"], ["audit", "export"], ["audit", "verify"],
     ["mails", "list"], ["mails", "show"], ["mails", "resend"],
     ["catalog", "publish"], ["catalog", "list"], ["directory", "load"],
