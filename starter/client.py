@@ -7,7 +7,7 @@ from starter.approvals import Approvals
 from starter.archive import Archive
 from starter.audit import Audit
 from starter.definitions import Definitions
-from starter.links import Links
+from starter.drafts import Drafts
 from starter.orders import Orders
 from starter.reading import Reading
 from starter.schedule import Schedules
@@ -17,7 +17,7 @@ from starter.submission import Submissions
 class Countersign(
     Submissions,
     Orders,
-    Links,
+    Drafts,
     Definitions,
     Approvals,
     Acting,
