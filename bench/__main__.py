@@ -1,4 +1,4 @@
-"""`python -m bench [reference] [replay] [throughput] [memory]`: measures and prints; all of it by default."""
+"""`python -m bench [reference] [replay] [throughput] [memory] [matching]`: measures and prints; all of it by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from bench import memory, reference, replay, throughput
+from bench import matching, memory, reference, replay, throughput
 from bench.tables import Figures, show
 
 PARTS: dict[str, Callable[[Path], Awaitable[list[Figures]]]] = {
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path], Awaitable[list[Figures]]]] = {
     "replay": replay.measure,
     "throughput": throughput.measure,
     "memory": memory.measure,
+    "matching": matching.measure,
 }
 
 

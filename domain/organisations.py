@@ -65,17 +65,21 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 """The one place that says what a role permits. `workflow_mails` permits nothing: it only reads along."""
 
 
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""A country by ISO 3166-1 alpha-2."""
+
+
 class OrganisationCalendar(Command):
     """When an organisation works; stages count in it if their definition says so (SPEC 4.5).
 
     Attributes:
-        country: Whose public holidays are days off (ISO 3166-1 alpha-2).
+        country: Whose public holidays are days off.
         subdivision: The canton, state or the like, if it has holidays of its own (the end of ISO 3166-2).
         hours: Working hours by weekday, Monday first.
     """
 
     time_zone: TimeZone
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    country: Country
     subdivision: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")] | None = None
     hours: Week = OFFICE_HOURS
 
@@ -87,6 +91,8 @@ class Organisation(Command):
         key: Stable id; appears in workflow inputs, never a domain or a person's name.
         partner: For a customer: the partner that orders on its behalf.
         calendar: When it works; as the provider does, if left out.
+        industry: Business vertical, in the words of whoever wrote it down.
+        country: Where it has its seat.
     """
 
     key: Key
@@ -94,6 +100,8 @@ class Organisation(Command):
     name: Name
     partner: Key | None = None
     calendar: OrganisationCalendar | None = None
+    industry: Name | None = None
+    country: Country | None = None
 
 
 class Grant(Command):

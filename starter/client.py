@@ -8,6 +8,7 @@ from starter.archive import Archive
 from starter.audit import Audit
 from starter.definitions import Definitions
 from starter.drafts import Drafts
+from starter.mapping import Mapping
 from starter.orders import Orders
 from starter.reading import Reading
 from starter.schedule import Schedules
@@ -18,6 +19,7 @@ class Countersign(
     Submissions,
     Orders,
     Drafts,
+    Mapping,
     Definitions,
     Approvals,
     Acting,

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from domain.dns.names import registrable_domain
 from domain.line import ServiceStatus
 from domain.transitions import ServiceChange
 from storage.statements import dialect, insert, keep_newest
@@ -124,7 +125,11 @@ async def claim(session: AsyncSession, domain: str, organisation: str, token: st
         been released.
     """
     claims = insert(dialect(session), "domain_claim").values(
-        domain=domain, organisation=organisation, token=token, status=ClaimStatus.CLAIMED
+        domain=domain,
+        organisation=organisation,
+        token=token,
+        status=ClaimStatus.CLAIMED,
+        registrable=registrable_domain(domain),
     )
     was_released = claims.table.c.status == ClaimStatus.RELEASED
     kept = await session.scalar(
@@ -158,7 +163,12 @@ async def verify_claim(
         True if the organisation holds the domain now, False if another one does.
     """
     claims = insert(dialect(session), "domain_claim").values(
-        domain=domain, organisation=organisation, token=token, status=ClaimStatus.VERIFIED, verified_at=at
+        domain=domain,
+        organisation=organisation,
+        token=token,
+        status=ClaimStatus.VERIFIED,
+        verified_at=at,
+        registrable=registrable_domain(domain),
     )
     there, given = claims.table.c, claims.excluded
     proven = claims.on_conflict_do_update(

@@ -164,9 +164,23 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def registrable_domain(key: str) -> str | None:
+    """Return the part of a name that somebody registered: `contoso.ch` of `mail.contoso.ch`.
+
+    None for a suffix. Those under which companies let strangers register, such as `github.io`, count as such.
+    """
+    registrable: str | None = _all_suffixes().privatesuffix(key)
+    return registrable
+
+
 @cache
 def _public_suffixes() -> PublicSuffixList:
     return PublicSuffixList(only_icann=True)
+
+
+@cache
+def _all_suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
 
 
 def mixed_script_labels(name: DomainName) -> tuple[str, ...]:

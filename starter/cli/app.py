@@ -14,6 +14,7 @@ from starter.cli import (
     links,
     mails,
     orders,
+    organisations,
     schedule,
     stack,
 )
@@ -34,5 +35,6 @@ app.add_typer(mails.app, name="mails")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(directory.app, name="directory")
+app.add_typer(organisations.app, name="organisations")
 app.add_typer(schedule.app, name="schedule")
 stack.add_to(app)

@@ -7,7 +7,7 @@ from storage.tables.catalogue import (
     VersionRow,
 )
 from storage.tables.columns import Row
-from storage.tables.directory import GrantRow, OrganisationRow, PersonRow
+from storage.tables.directory import GrantRow, OrganisationRow, OrganisationWordRow, PersonRow
 from storage.tables.drafts import DraftRow
 from storage.tables.evidence import CheckReportRow, DnsReportRow
 from storage.tables.inventory import ClaimStatus, DomainClaimRow, ResourceRow, ServiceRow, SubmissionRow
@@ -30,6 +30,7 @@ __all__ = [
     "MailStatus",
     "OfferVersionRow",
     "OrganisationRow",
+    "OrganisationWordRow",
     "PersonRow",
     "ProcessRow",
     "RemovedDefinitionRow",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, String
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import SQLModel
 
 NAMING = {
@@ -90,6 +90,17 @@ class Document(TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Turns the JSON into the model."""
         return None if value is None else self._adapter.validate_python(value)
+
+
+class Bytewise(TypeDecorator[str]):
+    """Text that is compared by its code points on both databases, so that a prefix is a range."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """SQLite compares so by itself."""
+        return dialect.type_descriptor(String(collation="C" if dialect.name == "postgresql" else None))
 
 
 def document(kind: Any) -> Any:

@@ -7,7 +7,7 @@ from sqlmodel import Field
 
 from domain.base import Language
 from domain.organisations import ApprovalMails, OrganisationCalendar, OrganisationKind, Role
-from storage.tables.columns import Row, document, word
+from storage.tables.columns import Bytewise, Row, document, word
 
 
 class OrganisationRow(Row, table=True):
@@ -20,16 +20,38 @@ class OrganisationRow(Row, table=True):
     name: str
     partner: str | None = Field(default=None, foreign_key="organisation.key")
     calendar: OrganisationCalendar | None = Field(default=None, sa_type=document(OrganisationCalendar))
+    industry: str | None = None
+    country: str | None = None
+
+
+class OrganisationWordRow(Row, table=True):
+    """A word of an organisation's name, as `domain.matching.words_of` gives it.
+
+    `size` is how many the name has, so that an index brings the closest names of a common word first.
+    """
+
+    __tablename__ = "organisation_word"
+    __table_args__ = (Index(None, "kind", "word", "size", "organisation"),)
+
+    organisation: str = Field(primary_key=True, foreign_key="organisation.key")
+    kind: OrganisationKind = Field(sa_type=word(OrganisationKind))
+    word: str = Field(primary_key=True, sa_type=Bytewise)
+    size: int
 
 
 class PersonRow(Row, table=True):
-    """Somebody who can be mailed and may hold roles; a service principal has no address."""
+    """Somebody who can be mailed and may hold roles; a service principal has no address.
+
+    `address` and `domain` are what somebody with the same address, or a colleague's, is matched by.
+    """
 
     __tablename__ = "person"
 
     key: str = Field(primary_key=True)
     name: str
     email: str | None = None
+    address: str | None = Field(default=None, index=True)
+    domain: str | None = Field(default=None, index=True)
     language: Language = Field(sa_type=word(Language))
     active: bool
     approval_mails: ApprovalMails = Field(sa_type=word(ApprovalMails))

@@ -52,10 +52,14 @@ class ServiceRow(Row, table=True):
 
 
 class DomainClaimRow(Row, table=True):
-    """An organisation's claim on a domain; any number may claim, the first to verify holds it (SPEC 5.6)."""
+    """An organisation's claim on a domain; any number may claim, the first to verify holds it (SPEC 5.6).
+
+    `registrable` is what people's addresses below the same registered domain are matched by.
+    """
 
     __tablename__ = "domain_claim"
     __table_args__ = (
+        Index(None, "organisation"),
         Index(
             "uq_domain_claim_verified",
             "domain",
@@ -70,6 +74,7 @@ class DomainClaimRow(Row, table=True):
     token: str
     status: ClaimStatus = Field(sa_type=word(ClaimStatus))
     verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    registrable: str | None = Field(default=None, index=True)
 
 
 class ResourceRow(Row, table=True):

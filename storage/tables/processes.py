@@ -48,7 +48,7 @@ class TransitionRow(Row, table=True):
     """
 
     __tablename__ = "transition"
-    __table_args__ = (Index(None, "order_id", "at"),)
+    __table_args__ = (Index(None, "order_id", "at"), Index(None, "actor", "at"))
 
     process: str = Field(primary_key=True)
     seq: int = Field(primary_key=True)

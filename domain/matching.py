@@ -1,0 +1,169 @@
+"""Matching: which organisation somebody means, by their address, its domain, or what they search (SPEC 5.5).
+
+The outcomes of seed 004: the address is known, or only its domain is, or there is a search; and what tells
+several organisations apart. Nothing is bound by it: people choose (`domain.mapping`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from domain.base import Key, Message, UtcDatetime
+from domain.dns.names import is_free_mail, parse_domain, registrable_domain
+from domain.errors import Code, Refusal
+from domain.organisations import OrganisationKind
+
+LIMIT = 20
+"""Candidates of one answer: more than people compare."""
+
+MAX_WORDS = 8
+"""Words of a search that count; the longest name that is told apart by fewer is yet to be seen."""
+
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
+"""Letters that Unicode does not take apart."""
+
+_UMLAUT = re.compile(r"([aou])e")
+_WORD = re.compile(r"[^\W_]+")
+
+
+class MatchedBy(StrEnum):
+    """How an organisation was found, the surest first."""
+
+    ADDRESS = "address"
+    DOMAIN = "domain"
+    SEARCH = "search"
+
+
+class Candidate(Message):
+    """An organisation that may be meant, with what tells it from others (seed 004).
+
+    Attributes:
+        partner: For a customer: the partner that orders on its behalf.
+        matched: The surest way in which it was found.
+        verified_domains: Proved to be its own, as people read them.
+        active_users: People who may do something there; programs and mere mail addresses are none.
+        last_activity: When one of them last did something that a process has recorded.
+    """
+
+    key: Key
+    kind: OrganisationKind
+    name: str
+    matched: MatchedBy
+    partner: Key | None = None
+    industry: str | None = None
+    country: str | None = None
+    verified_domains: tuple[str, ...] = ()
+    active_users: int = 0
+    last_activity: UtcDatetime | None = None
+
+
+# Addresses and domains
+
+
+def address_key(email: str) -> str:
+    """What two spellings of one address have in common."""
+    return email.casefold()
+
+
+def domain_key(email: str) -> str | None:
+    """What colleagues' addresses have in common: the registered domain; None where strangers share it."""
+    domain = registrable_domain(email.rpartition("@")[2].lower())
+    return None if domain is None or is_free_mail(domain) else domain
+
+
+def searched_domain(search: str) -> str | None:
+    """The registered domain that somebody searches by; None if the search is no domain."""
+    if "." not in search:
+        return None
+    try:
+        domain = parse_domain(search, allow_special_use=True).key
+    except Refusal:
+        return None
+    return domain_key(domain)
+
+
+# Words
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The different words of a name or a search, without case, accents and punctuation.
+
+    `ü`, `ue` and `u` become the same, as German names are written in all three ways. The beginning of a word
+    becomes the beginning of what the word becomes. Whoever changes what comes out here has to write the
+    index of names anew by a migration.
+    """
+    decomposed = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return tuple(dict.fromkeys(_WORD.findall(_UMLAUT.sub(r"\1", plain))))
+
+
+def searched_words(search: str) -> tuple[str, ...]:
+    """The words of a search.
+
+    Raises:
+        Refusal: INVALID_INPUT if it has none.
+    """
+    words = words_of(search)[:MAX_WORDS]
+    if not words:
+        raise Refusal(Code.INVALID_INPUT, "search: it needs at least one word, or the beginning of one")
+    return words
+
+
+# Ranking
+
+
+def closest(search: str, named: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The keys of the names that are closest to a search, the closest first, each once.
+
+    A name of the same words comes before one with more, whole words before beginnings, the spelling that was
+    searched before another.
+
+    Args:
+        search: What is searched.
+        named: Keys and names, all of which it finds.
+    """
+    wanted, typed = set(words_of(search)), search.strip().casefold()
+
+    def distance(candidate: tuple[str, str]) -> tuple[int, int, bool, str, str]:
+        key, name = candidate
+        words = set(words_of(name))
+        return (-len(words & wanted), len(words), typed not in name.casefold(), name.casefold(), key)
+
+    return tuple(key for key, _ in sorted(set(named), key=distance))
+
+
+def ranked(candidates: Iterable[Candidate], holders: Iterable[str]) -> tuple[Candidate, ...]:
+    """Candidates by address or domain, the likeliest first.
+
+    Whom the address names, then who has verified its domain, then where most people are active, then where
+    somebody was last.
+
+    Args:
+        candidates: In any order.
+        holders: Keys of those who have verified the address's domain.
+    """
+    verified = set(holders)
+    never = datetime.min.replace(tzinfo=UTC)
+
+    def likelihood(candidate: Candidate) -> tuple[bool, bool, int, datetime]:
+        return (
+            candidate.matched is MatchedBy.ADDRESS,
+            candidate.key in verified,
+            candidate.active_users,
+            candidate.last_activity or never,
+        )
+
+    by_name = sorted(candidates, key=lambda candidate: (candidate.name.casefold(), candidate.key))
+    return tuple(sorted(by_name, key=likelihood, reverse=True))
+
+
+def together(by_email: Sequence[Candidate], by_search: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """One answer of both, each organisation once; neither crowds out the other."""
+    found = {candidate.key for candidate in by_email}
+    searched = [candidate for candidate in by_search if candidate.key not in found]
+    room = LIMIT - min(len(searched), LIMIT // 2)
+    return (*by_email[:room], *searched)[:LIMIT]
