@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -61,7 +62,7 @@ class TemporalServer:
     """One development server on loopback with its database in a file.
 
     Usable as an async context manager. After `kill` or `stop`, `start` brings it back on the same port with
-    all its runs.
+    all its runs, if it keeps them.
 
     Attributes:
         port: Where the server answers.
@@ -72,15 +73,23 @@ class TemporalServer:
         port: A free one is chosen if none is given.
         ui_port: No web interface if None.
         log_level: The server's own: debug, info, warn, error or never.
+        keeps: Whether runs outlive the server; one that keeps nothing writes no database file.
     """
 
     def __init__(
-        self, folder: Path, port: int | None = None, ui_port: int | None = None, *, log_level: str = "error"
+        self,
+        folder: Path,
+        port: int | None = None,
+        ui_port: int | None = None,
+        *,
+        log_level: str = "error",
+        keeps: bool = True,
     ) -> None:
         self.port = port or free_port()
         self.ui_port = ui_port
         self._folder = folder
         self._log_level = log_level
+        self._keeps = keeps
         self._program = Program(f"the Temporal server at {self.address}", folder / "temporal.log")
 
     async def __aenter__(self) -> Self:
@@ -129,10 +138,11 @@ class TemporalServer:
     def _arguments(self) -> Iterator[str]:
         yield from ("server", "start-dev", "--ip", LOOPBACK, "--port", str(self.port))
         yield from ("--ui-port", str(self.ui_port)) if self.ui_port else ("--headless",)
-        yield from ("--db-filename", str(self._folder / "temporal.db"))
         yield from ("--log-level", self._log_level, "--ui-disable-news-fetch")
-        for pragma in SQLITE_PRAGMAS:
-            yield from ("--sqlite-pragma", pragma)
+        if self._keeps:
+            yield from ("--db-filename", str(self._folder / "temporal.db"))
+            for pragma in SQLITE_PRAGMAS:
+                yield from ("--sqlite-pragma", pragma)
         for attribute in wire.SEARCH_ATTRIBUTES:
             yield from ("--search-attribute", f"{attribute}=Keyword")
         for setting in DYNAMIC_CONFIG:
@@ -173,6 +183,7 @@ class VirtualTime:
     def __init__(self, client: Client) -> None:
         still = TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS)
         self._skipper = TimeSkipper(client, config=still)
+        self._stepper = TimeSkipper(client, config=replace(still, max_session_skip_count=1))
         self.client = self._skipper.client
 
     async def now(self, workflow_id: str) -> datetime:
@@ -200,6 +211,22 @@ class VirtualTime:
             if not reached and not await self._is_running(handle):
                 return False
         return True
+
+    async def step(self, workflow_id: str, moment: datetime) -> bool:
+        """Moves a run's clock on to its next timer or retry, at most to a moment.
+
+        Returns:
+            Whether the moment was reached; False if a timer or retry came before, or the run has ended.
+        """
+        remaining = moment - await self.now(workflow_id)
+        if remaining <= timedelta():
+            return True
+        try:
+            return await self._stepper.fast_forward(self._handle(workflow_id), remaining)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
 
     def _handle(self, workflow_id: str) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(workflow_id)
