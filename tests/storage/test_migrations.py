@@ -24,7 +24,7 @@ from tests.databases import KINDS
 @pytest.fixture(params=KINDS)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new/countersign.db"
+        return f"sqlite:///{tmp_path}/countersign.db"
     url: str = request.getfixturevalue("empty_postgresql")
     return url
 
