@@ -25,7 +25,7 @@ from domain.contact import DeliverMail, MailDelivery
 from domain.errors import Code
 from domain.links import LinkSigner
 from domain.mail import FailureKind, retry_delay
-from storage import digests, mails
+from storage import alarms, digests, mails
 from storage.database import Database
 from storage.mails import Mail
 from storage.tables import MailStatus
@@ -209,7 +209,9 @@ class Outbox:
             try:
                 composed = self._composer.compose(attempt)
             except Exception as error:  # One mail that cannot be written must not stop all others.
-                await mails.mark_rejected(session, mail.id, now, f"cannot be written: {error}")
+                why = f"cannot be written: {error}"
+                await mails.mark_rejected(session, mail.id, now, why)
+                await alarms.tell_operators(session, mail, why, now)
                 log.exception("mail_cannot_be_written", mail=mail.id, process=mail.process)
                 return None
             return attempt, await mails.save_raw(session, mail.id, composed)
@@ -223,13 +225,15 @@ class Outbox:
         at, why = self._now(), failure.message
         delay = retry_delay(failure.kind, mail.attempts)
 
-        def outcome(session: AsyncSession) -> Awaitable[None]:
+        async def outcome(session: AsyncSession) -> None:
             if delay is not None:
                 doubt = failure.kind.maybe_duplicate
-                return mails.mark_retry(session, mail.id, at + delay, why, maybe_duplicate=doubt)
-            if failure.kind in {FailureKind.RECIPIENT_REJECTED, FailureKind.REJECTED}:
-                return mails.mark_rejected(session, mail.id, at, why)
-            return mails.mark_given_up(session, mail.id, at, why)
+                await mails.mark_retry(session, mail.id, at + delay, why, maybe_duplicate=doubt)
+                return
+            rejected = failure.kind in {FailureKind.RECIPIENT_REJECTED, FailureKind.REJECTED}
+            end = mails.mark_rejected if rejected else mails.mark_given_up
+            if await end(session, mail.id, at, why):
+                await alarms.tell_operators(session, mail, why, at)
 
         await self._write_down(mail, outcome)
         log.warning("mail_not_accepted", mail=mail.id, kind=failure.kind, error=why, delay=str(delay))

@@ -181,14 +181,14 @@ async def mark_accepted(session: AsyncSession, key: str, at: datetime, reply: st
     await _report(session, key, status=MailStatus.ACCEPTED, ended_at=at, reply=reply, error=None)
 
 
-async def mark_rejected(session: AsyncSession, key: str, at: datetime, error: str) -> None:
-    """Records that the server will never take the mail."""
-    await _report(session, key, status=MailStatus.REJECTED, ended_at=at, error=error)
+async def mark_rejected(session: AsyncSession, key: str, at: datetime, error: str) -> bool:
+    """Records that the server will never take the mail; tells whether that had not been recorded before."""
+    return await _report(session, key, status=MailStatus.REJECTED, ended_at=at, error=error)
 
 
-async def mark_given_up(session: AsyncSession, key: str, at: datetime, error: str) -> None:
-    """Records that the mail was tried for long enough."""
-    await _report(session, key, status=MailStatus.GIVEN_UP, ended_at=at, error=error)
+async def mark_given_up(session: AsyncSession, key: str, at: datetime, error: str) -> bool:
+    """Records that the mail was tried for long enough; tells whether that had not been recorded before."""
+    return await _report(session, key, status=MailStatus.GIVEN_UP, ended_at=at, error=error)
 
 
 async def mark_retry(
@@ -324,13 +324,15 @@ def _is_due(now: datetime) -> Any:
 _OPEN = (MailStatus.QUEUED, MailStatus.AWAITED)
 
 
-async def _report(session: AsyncSession, key: str, **outcome: Any) -> None:
-    """Ends the attempt under way; what is final stays as it is."""
-    await session.execute(
+async def _report(session: AsyncSession, key: str, **outcome: Any) -> bool:
+    """Ends the attempt under way and tells whether there was one; what is final stays as it is."""
+    ended = await session.scalar(
         update(MailRow)
         .where(col(MailRow.id) == key, col(MailRow.status).in_(_OPEN))
         .values(attempt_open_since=None, **outcome)
+        .returning(col(MailRow.id))
     )
+    return ended is not None
 
 
 def _mail(row: MailRow) -> Mail:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from activities.mail.delivery import MailSettings
 from activities.mail.message import compose
 from activities.mail.render import render
+from domain import wire
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, link_url, recipient_digest
 from domain.mail import OUTSIDERS, ApprovalFact, MailFacts
 from storage.mails import Mail
@@ -40,7 +41,7 @@ class Composer:
         if facts.approvals:
             ways = tuple(self._with_ways(each, each.process, mail.person) for each in facts.approvals)
             facts = facts.model_copy(update={"approvals": ways})
-        else:
+        elif mail.process != wire.RELAY_ID:  # What the relay itself says is about no one process.
             facts = self._with_ways(facts, mail.process, mail.person)
         rendered = render(
             mail.template,
