@@ -16,6 +16,7 @@ from starter.cli import (
     orders,
     organisations,
     schedule,
+    simulation,
     stack,
 )
 
@@ -33,6 +34,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(links.app, name="link")
 app.add_typer(mails.app, name="mails")
 app.add_typer(catalog.app, name="catalog")
+definitions.app.add_typer(simulation.app)
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(directory.app, name="directory")
 app.add_typer(organisations.app, name="organisations")
