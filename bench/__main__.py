@@ -1,4 +1,4 @@
-"""`python -m bench [reference] [replay] [throughput] [memory] [matching]`: measures and prints; all of it by default."""
+"""`python -m bench [PART …]`: measures and prints; by default every part there is (`--help` names them)."""
 
 from __future__ import annotations
 

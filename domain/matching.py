@@ -119,19 +119,22 @@ def searched_words(search: str) -> tuple[str, ...]:
 def closest(search: str, named: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """The keys of the names that are closest to a search, the closest first, each once.
 
-    A name of the same words comes before one with more, whole words before beginnings, the spelling that was
-    searched before another.
+    Whole words come before beginnings, short names before long ones, words that lead the name before others,
+    the spelling that was searched before another.
 
     Args:
         search: What is searched.
         named: Keys and names, all of which it finds.
     """
-    wanted, typed = set(words_of(search)), search.strip().casefold()
+    beginnings = words_of(search)
+    wanted, typed = set(beginnings), search.strip().casefold()
 
-    def distance(candidate: tuple[str, str]) -> tuple[int, int, bool, str, str]:
+    def distance(candidate: tuple[str, str]) -> tuple[int, int, int, bool, str, str]:
         key, name = candidate
-        words = set(words_of(name))
-        return (-len(words & wanted), len(words), typed not in name.casefold(), name.casefold(), key)
+        words = words_of(name)
+        exact = len(wanted.intersection(words))
+        first = next((n for n, word in enumerate(words) if word.startswith(beginnings)), len(words))
+        return (-exact, len(words), first, typed not in name.casefold(), name.casefold(), key)
 
     return tuple(key for key, _ in sorted(set(named), key=distance))
 

@@ -31,7 +31,7 @@ class Mapping(Gateway):
             kinds: Partner organisations, customer organisations or both.
 
         Raises:
-            Refusal: INVALID_INPUT for an address that is none, a search without a word, or neither of the two;
+            Refusal: INVALID_INPUT for an address that is none, for a search without a word, and for neither;
                 UNAVAILABLE.
         """
         if email is None and search is None:

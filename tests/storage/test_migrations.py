@@ -14,9 +14,10 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.audit import Fault, verify
-from domain.organisations import ApprovalMails
+from domain.organisations import ApprovalMails, OrganisationKind
 from storage import audit, directory
 from storage.database import Database, alembic_config
+from storage.matching import find_organisations
 from storage.tables import ApprovalRow, metadata
 from tests.databases import KINDS
 
@@ -221,4 +222,42 @@ async def test_stages_that_were_held_before_are_found_as_such(empty_url: str) ->
     async with database.reading() as session:
         rows = await session.execute(select(ApprovalRow.process, ApprovalRow.held).order_by("process"))
         assert [tuple(row) for row in rows] == [("p1", True), ("p2", False), ("p3", False)]
+    await database.dispose()
+
+
+OLD_DIRECTORY = [
+    "INSERT INTO organisation (key, kind, name) VALUES (:key, 'customer', :name)",
+    """INSERT INTO person (key, name, email, language, active, approval_mails)
+       VALUES (:key, :name, :email, 'de', true, 'at_once')""",
+    """INSERT INTO "grant" (person, organisation, role) VALUES (:key, :key, 'sales')""",
+    """INSERT INTO domain_claim (domain, organisation, token, status)
+       VALUES (:domain, :key, 't', 'verified')""",
+]
+
+
+async def test_organisations_and_people_from_before_the_matching_are_found(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    many: list[dict[str, str | None]] = [
+        {
+            "key": f"c{n:04}",
+            "name": f"Küferei {n}",
+            "email": f"Anna@mail.c{n}.example" if n else None,
+            "domain": f"www.c{n}.example",
+        }
+        for n in range(1_100)
+    ]
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0008"))
+        for statement in OLD_DIRECTORY:
+            await connection.execute(text(statement), many)
+    await engine.dispose()
+    await database.migrate()
+    known = ("anna@mail.c1099.example", None), ("new@c1099.example", None)
+    searches = (None, "kuefer 1099"), (None, "c1099.example")
+    async with database.reading() as session:
+        for email, search in (*known, *searches):
+            found = await find_organisations(session, email, search, (OrganisationKind.CUSTOMER,))
+            assert [each.key for each in found] == ["c1099"]
+        assert (await directory.organisation(session, "c0000")).industry is None
     await database.dispose()
