@@ -11,10 +11,12 @@ from domain import wire
 from domain.decisions import Approver
 from domain.errors import Code
 from domain.lookups import Authorise
+from domain.mail import Template, Why
 from domain.transitions import Announced, Announcement, SeatRoster, Transition
 from domain.views import seated
 from storage import audit, directory, inventory, mails, projection
 from storage.database import Database
+from storage.recipients import recipients
 from storage.stages import Stages
 
 log = structlog.get_logger(__name__)
@@ -122,9 +124,23 @@ async def _queue_mails(session: AsyncSession, step: Transition, resolved: tuple[
         return 0
     stage = step.view.approval
     roster = stage.roster if stage is not None and stage.roster is not None else resolved or ()
-    requester = step.view.requested_by
-    letters = [
-        (notice, await directory.recipients(session, notice.audience, roster, requester))
-        for notice in step.notices
-    ]
+    letters = []
+    told: set[tuple[str, Template]] = set()
+    for notice in step.notices:
+        readers = await recipients(
+            session,
+            notice.audience,
+            notice.template,
+            parties=step.view.parties,
+            roster=roster,
+            requester=step.view.requested_by,
+        )
+        # A step may tell several people the same; whoever only reads along needs to read it once.
+        wanted = [
+            each
+            for each in readers
+            if each.why is not Why.WORKFLOW_MAILS or (each.key, notice.template) not in told
+        ]
+        told |= {(each.key, notice.template) for each in wanted}
+        letters.append((notice, wanted))
     return await mails.queue(session, step, letters)

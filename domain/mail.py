@@ -92,15 +92,17 @@ class Why(StrEnum):
     """Why this reader gets the mail; said in its last paragraph.
 
     `involved` has no seat in the open stage but takes part in the approval: was asked, or decided before.
-    `notify` is whoever is notified for the organisation, `workflow_mails` the address that only reads
-    along (SPEC 6.4), `contact` the provisioning contact of a line and `customer_admin` whoever sets up the
-    services for the customer: addresses, not people of the directory (SPEC 5.4, 5.5).
+    `notify` is whoever is notified for the organisation, `operator` whoever runs the service for all of them,
+    `workflow_mails` the address that only reads along (SPEC 6.4), `contact` the provisioning contact of a line
+    and `customer_admin` whoever sets up the services for the customer: addresses, not people of the directory
+    (SPEC 5.4, 5.5).
     """
 
     APPROVER = "approver"
     REQUESTER = "requester"
     INVOLVED = "involved"
     NOTIFY = "notify"
+    OPERATOR = "operator"
     WORKFLOW_MAILS = "workflow_mails"
     CONTACT = "contact"
     CUSTOMER_ADMIN = "customer_admin"
@@ -142,7 +144,7 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.APPROVAL_ANSWERED: frozenset({Why.APPROVER}),
     Template.APPROVAL_DIGEST: frozenset({Why.APPROVER, Why.REQUESTER, Why.INVOLVED}),
     Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
-    Template.MAILS_UNDELIVERED: frozenset({Why.NOTIFY}),
+    Template.MAILS_UNDELIVERED: frozenset({Why.OPERATOR}),
     Template.OPEN_TASKS: _OWNERS,
     Template.PROVISIONING_DETAILS: frozenset({Why.CONTACT}),
     Template.CONTACT_BOUNCED: _OWNERS,

@@ -12,6 +12,8 @@ from pydantic import Field, StringConstraints
 
 from domain.base import Command, Key, Language, Message, Name
 from domain.calendars import OFFICE_HOURS, TimeZone, Week
+from domain.mail import MailGroup
+from domain.notifications import SELECTABLE, Choice, NotificationChoice
 
 
 class OrganisationKind(StrEnum):
@@ -63,6 +65,19 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.SERVICE: frozenset({_P.APPROVE, _P.DEPLOY}),
 }
 """The one place that says what a role permits. `workflow_mails` permits nothing: it only reads along."""
+
+_G = MailGroup
+SUBSCRIBED: dict[Role, frozenset[MailGroup]] = {
+    Role.COMPANY_ADMIN: SELECTABLE,
+    Role.TECHNICAL_ADMIN: SELECTABLE,
+    Role.TECHNICAL_CONTACT: SELECTABLE,
+    Role.FINANCE: frozenset({_G.ORDERING, _G.FINANCIAL}),
+    Role.SALES: SELECTABLE,
+    Role.TECH: SELECTABLE,
+    Role.OPERATOR: SELECTABLE,
+}
+"""Of the roles that are notified: the groups they are told of unless the person chose otherwise
+(provisioning.md b.7)."""
 
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -125,7 +140,9 @@ class Person(Command):
         key: Stable, opaque id.
         email: One address, or None for a service principal.
         active: False once the person has left; nothing of a leaver counts any more.
-        approval_mails: The person's choice; other mails always come at once.
+        approval_mails: The person's choice for mails that ask for decisions.
+        notifications: The person's choices for the groups of mails, each for one organisation. If left out,
+            those made before stay; whatever was never chosen is as the roles have it.
     """
 
     key: Key
@@ -135,6 +152,7 @@ class Person(Command):
     active: bool = True
     approval_mails: ApprovalMails = ApprovalMails.AT_ONCE
     grants: tuple[Grant, ...] = Field(default=(), max_length=50)
+    notifications: tuple[NotificationChoice, ...] | None = Field(default=None, max_length=200)
 
 
 class Directory(Command):
@@ -149,6 +167,11 @@ def roles_with(permission: Permission) -> frozenset[Role]:
     return frozenset(role for role, granted in PERMISSIONS.items() if permission in granted)
 
 
+def default_choice(role: Role, group: MailGroup) -> Choice:
+    """How somebody with a role has the mails of a group who chose nothing."""
+    return Choice.ON if group in SUBSCRIBED.get(role, ()) else Choice.OFF
+
+
 class Parties(Message):
     """Who plays which part in one process.
 
@@ -161,6 +184,11 @@ class Parties(Message):
     provider: Key
     partner: Key
     customer: Key
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        """The organisations that play any part."""
+        return frozenset({self.provider, self.partner, self.customer})
 
     def organisation(self, kind: OrganisationKind) -> str:
         """The organisation that plays a part."""

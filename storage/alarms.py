@@ -14,9 +14,8 @@ from domain.dns.names import shown
 from domain.mail import RELEVANT_GROUP, MailFacts, Template
 from domain.organisations import OrganisationKind, Permission
 from domain.transitions import Audience
-from storage import directory
-from storage.directory import Recipient
 from storage.mails import Mail
+from storage.recipients import Recipient, recipients
 from storage.tables import MailRow, MailStatus, OrganisationRow
 
 AT_MOST_EVERY = timedelta(hours=1)
@@ -59,7 +58,7 @@ async def _operators(session: AsyncSession) -> tuple[Recipient, ...]:
         .with_for_update(key_share=True)
     )
     audience = Audience(organisations=tuple(providers), permission=Permission.OPERATE)
-    return await directory.recipients(session, audience)
+    return await recipients(session, audience, Template.MAILS_UNDELIVERED)
 
 
 async def _tell(session: AsyncSession, operator: Recipient, line: str, now: datetime, cause: str) -> None:

@@ -1,4 +1,4 @@
-"""Who there is, what they may do, and who is meant by a stage's approvers or a notice's audience."""
+"""Who there is, what they may do, and who is meant by a stage's approvers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.base import Language
 from domain.decisions import Approver
 from domain.definitions import Approvers
 from domain.errors import Code, Refusal
-from domain.mail import Why, parse_address
+from domain.mail import parse_address
 from domain.mapping import NewOrganisation
+from domain.notifications import NotificationChoice
 from domain.organisations import (
-    ApprovalMails,
     Directory,
     Grant,
     Organisation,
@@ -27,8 +26,7 @@ from domain.organisations import (
     Role,
     roles_with,
 )
-from domain.transitions import Audience
-from storage import matching
+from storage import matching, notifications
 from storage.statements import dialect, insert
 from storage.tables import GrantRow, OrganisationRow, PersonRow
 
@@ -41,23 +39,6 @@ class Changes:
     people: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Somebody who gets a mail, and why."""
-
-    key: str
-    name: str
-    email: str
-    language: Language
-    why: Why
-    approval_mails: ApprovalMails = ApprovalMails.AT_ONCE
-
-    @property
-    def action_links(self) -> bool:
-        """Whether the mail may ask for anything; a Workflow_Mails address only reads along (SPEC 6.4)."""
-        return self.why is not Why.WORKFLOW_MAILS
-
-
 # Loading
 
 
@@ -65,11 +46,11 @@ async def load_directory(session: AsyncSession, directory: Directory) -> Changes
     """Makes the directory say what the file says; loading it again changes nothing.
 
     Organisations and people the file does not mention are left alone; the grants of those it mentions
-    become exactly the ones it lists.
+    become exactly the ones it lists, and so do the notifications of those for whom it lists any.
 
     Raises:
-        Refusal: INVALID_INPUT, if an address is none, if an organisation is named that does not exist, or if
-            somebody but a customer has a partner.
+        Refusal: INVALID_INPUT, if an address is none, if an organisation is named that does not exist, if
+            somebody but a customer has a partner, or if somebody chooses notifications they never get.
     """
     people = [_with_parsed_address(person) for person in directory.people]
     await _check_references(session, directory)
@@ -95,6 +76,7 @@ async def _check_references(session: AsyncSession, directory: Directory) -> None
             if grant.organisation not in kinds:
                 field = f"people.{person.key}.grants"
                 raise Refusal(Code.INVALID_INPUT, f"{field}: there is no organisation {grant.organisation}")
+        notifications.check(person)
 
 
 def _check_partner(organisation: Organisation, kind: OrganisationKind | None) -> None:
@@ -125,16 +107,21 @@ async def _load_organisations(
 async def _load_people(session: AsyncSession, people: Iterable[Person]) -> tuple[str, ...]:
     changed = []
     for wanted in people:
-        if await _find_person(session, wanted.key) == _with_sorted_grants(wanted):
+        found = await _find_person(session, wanted.key)
+        if found is not None and _sorted(wanted, found.notifications) == found:
             continue
         address, domain = matching.person_keys(wanted.email)
-        row = PersonRow(**wanted.model_dump(exclude={"grants"}), address=address, domain=domain)
+        row = PersonRow(
+            **wanted.model_dump(exclude={"grants", "notifications"}), address=address, domain=domain
+        )
         await session.merge(row)
         await session.execute(delete(GrantRow).where(col(GrantRow.person) == wanted.key))
         session.add_all(
             GrantRow(person=wanted.key, organisation=grant.organisation, role=grant.role)
-            for grant in _with_sorted_grants(wanted).grants
+            for grant in _sorted(wanted).grants
         )
+        if wanted.notifications is not None:
+            await notifications.replace(session, wanted.key, wanted.notifications)
         await session.flush()
         changed.append(wanted.key)
     return tuple(changed)
@@ -242,7 +229,7 @@ async def approvers(session: AsyncSession, approvers: Approvers, parties: Partie
     and by those with the wanted role who may approve there.
     """
     party = [parties.organisation(approvers.party)]
-    everybody = list({parties.provider, parties.partner, parties.customer})
+    everybody = sorted(parties.everybody)
     is_named = col(PersonRow.key).in_(approvers.people)
     is_principal = col(PersonRow.email).is_(None)
     meant = is_named & (is_principal | _holds(Permission.APPROVE, everybody))
@@ -275,48 +262,6 @@ async def may_approve(session: AsyncSession, person: str, parties: Parties) -> b
     return bool(await approvers(session, Approvers(people=(person,)), parties))
 
 
-async def recipients(
-    session: AsyncSession,
-    audience: Audience,
-    roster: Iterable[Approver] = (),
-    requester: str | None = None,
-) -> tuple[Recipient, ...]:
-    """The people of an audience who can be mailed, each once, ordered by key.
-
-    Args:
-        session: Where to look.
-        audience: Who is meant.
-        roster: The seats of the open stage. Who has one is mailed as approver, however reached.
-        requester: Whose request it is, if known; other people named without a seat are only involved.
-    """
-    seated = {seat.key for seat in roster}
-    named = {*audience.people, *(seated if audience.roster else ())}
-    notified = roles_with(audience.permission) if audience.permission else frozenset()
-    wanted = notified | ({Role.WORKFLOW_MAILS} if audience.workflow_mails else set())
-    meant_by_role = col(GrantRow.organisation).in_(audience.organisations) & col(GrantRow.role).in_(wanted)
-    rows = await session.execute(
-        select(PersonRow, col(GrantRow.role))
-        .outerjoin(GrantRow, (col(GrantRow.person) == col(PersonRow.key)) & meant_by_role)
-        .where(
-            col(PersonRow.active),
-            col(PersonRow.email).is_not(None),
-            col(PersonRow.key).not_in(audience.excluding),
-            col(PersonRow.key).in_(named) | col(GrantRow.role).is_not(None),
-        )
-    )
-    reached: dict[str, Recipient] = {}
-    for row, role in rows:
-        if row.key in seated:
-            why = Why.APPROVER
-        elif row.key in named:
-            why = Why.REQUESTER if requester in {None, row.key} else Why.INVOLVED
-        else:
-            why = Why.NOTIFY if role in notified else Why.WORKFLOW_MAILS
-        if row.key not in reached or why is Why.NOTIFY:
-            reached[row.key] = _recipient(row, why)
-    return (*_outsiders(audience), *(reached[key] for key in sorted(reached)))
-
-
 # What stands behind
 
 
@@ -332,33 +277,12 @@ def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[
     )
 
 
-def _outsiders(audience: Audience) -> Iterable[Recipient]:
-    """The address outside the directory, if one is meant; its mail's key cannot be a person's."""
-    contact = audience.contact
-    if contact is not None:
-        yield Recipient(
-            key=f"({audience.contact_is})",
-            name=contact.name or contact.email,
-            email=contact.email,
-            language=contact.language,
-            why=audience.contact_is,
-        )
-
-
-def _recipient(row: PersonRow, why: Why) -> Recipient:
-    return Recipient(
-        key=row.key,
-        name=row.name,
-        email=row.email or "",
-        language=row.language,
-        why=why,
-        approval_mails=row.approval_mails,
-    )
-
-
-def _with_sorted_grants(person: Person) -> Person:
+def _sorted(person: Person, chosen: tuple[NotificationChoice, ...] | None = None) -> Person:
+    """The person as found in the database; `chosen` stands for what the file does not say."""
     grants = sorted(set(person.grants), key=lambda grant: (grant.organisation, grant.role))
-    return person.model_copy(update={"grants": tuple(grants)})
+    wanted = chosen if person.notifications is None else person.notifications
+    choices = sorted(wanted or (), key=lambda each: (each.organisation, each.group))
+    return person.model_copy(update={"grants": tuple(grants), "notifications": tuple(choices) or None})
 
 
 async def _find_person(session: AsyncSession, key: str) -> Person | None:
@@ -373,9 +297,10 @@ async def _find_person(session: AsyncSession, key: str) -> Person | None:
         language=row.language,
         active=row.active,
         approval_mails=row.approval_mails,
+        notifications=await notifications.chosen(session, key),
         grants=tuple(Grant(organisation=grant.organisation, role=grant.role) for grant in grants),
     )
-    return _with_sorted_grants(found)
+    return _sorted(found)
 
 
 async def _find_organisation(session: AsyncSession, key: str) -> Organisation | None:

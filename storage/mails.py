@@ -21,9 +21,10 @@ from sqlmodel import col
 from domain.base import Language
 from domain.digests import is_collected
 from domain.errors import Code, Refusal
-from domain.mail import RELEVANT_GROUP, MailFacts, MailGroup, Template, Why
+from domain.mail import OUTSIDERS, RELEVANT_GROUP, MailFacts, MailGroup, Template, Why
+from domain.notifications import Choice
 from domain.transitions import Notice, Transition
-from storage.directory import Recipient
+from storage.recipients import Recipient
 from storage.statements import dialect, insert
 from storage.tables import MailRow, MailStatus, ProcessRow
 
@@ -86,7 +87,7 @@ async def queue(
 ) -> int:
     """Queues a transition's notices, one mail per recipient, and returns how many were new.
 
-    What asks something of somebody who wants one digest an hour waits for that (`storage/digests.py`).
+    What somebody wants in one mail an hour waits for that (`storage/digests.py`).
     A mail's id follows from process, transition, notice and recipient: the same one is never queued twice.
     """
     rows = [
@@ -113,7 +114,7 @@ async def due(session: AsyncSession, now: datetime, limit: int = 100) -> tuple[M
 
 async def awaited(session: AsyncSession, process: str, seq: int) -> Mail | None:
     """The mail of a transition that its process hands over itself, whatever became of it."""
-    own = col(MailRow.why).in_((Why.CONTACT, Why.CUSTOMER_ADMIN))
+    own = col(MailRow.why).in_(sorted(OUTSIDERS))
     row = await session.scalar(
         select(MailRow)
         .where(col(MailRow.process) == process, col(MailRow.seq) == seq, own)
@@ -308,8 +309,10 @@ def _new_row(transition: Transition, index: int, notice: Notice, recipient: Reci
 
 
 def _waiting(transition: Transition, notice: Notice, recipient: Recipient) -> dict[str, Any]:
-    if notice.awaited:
+    if notice.awaited and recipient.why in OUTSIDERS:
         return {"status": MailStatus.AWAITED, "stage": None, "round": None}
+    if recipient.choice is Choice.HOURLY:
+        return {"status": MailStatus.COLLECTING, "stage": None, "round": None}
     stage = transition.view.approval
     if stage is None or not is_collected(notice.template, recipient.why, recipient.approval_mails):
         return {"status": MailStatus.QUEUED, "stage": None, "round": None}

@@ -12,6 +12,7 @@ from storage.tables.drafts import DraftRow
 from storage.tables.evidence import CheckReportRow, DnsReportRow
 from storage.tables.inventory import ClaimStatus, DomainClaimRow, ResourceRow, ServiceRow, SubmissionRow
 from storage.tables.mails import MailRow, MailStatus
+from storage.tables.notifications import NotificationRow
 from storage.tables.processes import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
 
 metadata = Row.metadata
@@ -28,6 +29,7 @@ __all__ = [
     "GrantRow",
     "MailRow",
     "MailStatus",
+    "NotificationRow",
     "OfferVersionRow",
     "OrganisationRow",
     "OrganisationWordRow",

@@ -14,8 +14,8 @@ from domain.transitions import Audience, Notice
 from starter.dev.mailcatcher import MailCatcher
 from storage import mails
 from storage.database import Database
-from storage.directory import Recipient
 from storage.mails import Mail
+from storage.recipients import Recipient
 from tests.activities.mail.conftest import SENDER, SmtpServer
 from tests.storage.samples import AT, LINE, step
 

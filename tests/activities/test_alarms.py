@@ -16,8 +16,8 @@ from domain.base import Language
 from domain.mail import FailureKind, Template, Why
 from storage import alarms, directory, mails
 from storage.database import Database
-from storage.directory import Recipient
 from storage.mails import Mail
+from storage.recipients import Recipient
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import ADA, BOB, Post
@@ -61,7 +61,7 @@ async def test_the_operators_of_the_provider_are_told_at_once_what_will_not_arri
 ) -> None:
     await refuse(post, server, ADA)
     [alarm] = await told(post)
-    assert (alarm.person, alarm.why, alarm.at) == ("olga", Why.NOTIFY, AT)
+    assert (alarm.person, alarm.why, alarm.at) == ("olga", Why.OPERATOR, AT)
     assert await post.relay(server, public_url="https://c.example").hand_over_due() == 1
     mail = email.message_from_bytes(server.mails[0], policy=email.policy.default)
     body = mail.get_body(("plain",))

@@ -27,8 +27,8 @@ from domain.mail import Why
 from starter.dev.mailcatcher import MailCatcher
 from storage import mails
 from storage.database import Database
-from storage.directory import Recipient
 from storage.mails import Mail
+from storage.recipients import Recipient
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import ADA, BOB, COMMAND, HELPDESK, Post

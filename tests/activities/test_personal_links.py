@@ -20,6 +20,7 @@ from domain.mail import LinkFact, MailFacts, Template, Why
 from domain.transitions import Audience, Notice
 from storage import directory, mails
 from storage.database import Database
+from storage.recipients import recipients
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import Post
 from tests.storage.samples import AT, DIRECTORY, LINE, step
@@ -58,7 +59,7 @@ async def queue(
     notice = Notice(template=template, audience=audience, facts=facts, awaited=True)
     transition = step(1, notices=[notice])
     async with post.database.session() as session:
-        readers = await directory.recipients(session, audience, (), "sam")
+        readers = await recipients(session, audience, notice.template, requester="sam")
         await mails.queue(session, transition, [(notice, readers)])
 
 
@@ -130,7 +131,7 @@ async def test_everybody_else_who_gets_the_mail_gets_no_link(post: Post, server:
     )
     notice = Notice(template=Template.LINE_CLOSED, audience=audience, facts=facts)
     async with post.database.session() as session:
-        readers = await directory.recipients(session, audience, (), "sam")
+        readers = await recipients(session, audience, notice.template, requester="sam")
         await mails.queue(session, step(1, notices=[notice]), [(notice, readers)])
     assert await post.relay(server, public_url=PORTAL, signer=SIGNER).hand_over_due() == 3
     carla, sam, helpdesk = (

@@ -7,22 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.definitions import Approvers
 from domain.errors import Code, Refusal
-from domain.mail import Why
 from domain.organisations import Directory, Organisation, OrganisationKind, Permission, Person, Role
-from domain.transitions import Audience
 from storage import directory
 from storage.database import Database
-from tests.storage.samples import DIRECTORY, PARTIES, seats
+from tests.storage.samples import DIRECTORY, PARTIES
 
 
 async def approvers(session: AsyncSession, **wanted: object) -> list[str]:
     found = await directory.approvers(session, Approvers.model_validate(wanted), PARTIES)
     return [approver.key for approver in found]
-
-
-async def reached(session: AsyncSession, *roster: str, **audience: object) -> dict[str, Why]:
-    found = await directory.recipients(session, Audience.model_validate(audience), seats(*roster))
-    return {recipient.key: recipient.why for recipient in found}
 
 
 # Loading
@@ -178,59 +171,7 @@ async def test_another_organisations_people_never_approve(session: AsyncSession)
     assert "fay" not in await approvers(session, people=["fay"], party="customer", permission="approve")
 
 
-# Audiences
-
-
-async def test_a_permission_reaches_its_holders_and_workflow_mails_read_along(
-    session: AsyncSession,
-) -> None:
-    told = await reached(
-        session, organisations=("reseller",), permission=Permission.NOTIFY, workflow_mails=True
-    )
-    assert told == {"helpdesk": Why.WORKFLOW_MAILS, "sam": Why.NOTIFY, "tess": Why.NOTIFY}
-
-
-async def test_only_workflow_mails_addresses_get_no_action_links(session: AsyncSession) -> None:
-    audience = Audience(people=("ada",), organisations=("reseller",), workflow_mails=True)
-    found = await directory.recipients(session, audience)
-    assert {recipient.key: recipient.action_links for recipient in found} == {"ada": True, "helpdesk": False}
-
-
-async def test_a_person_is_mailed_once_and_as_approver_if_seated(session: AsyncSession) -> None:
-    told = await reached(
-        session,
-        "ada",
-        people=("bob", "ada"),
-        organisations=("contoso",),
-        permission=Permission.NOTIFY,
-    )
-    assert told == {"ada": Why.APPROVER, "bob": Why.REQUESTER}
-
-
-async def test_whoever_is_named_without_a_seat_is_involved_unless_it_is_their_request(
-    session: AsyncSession,
-) -> None:
-    audience = Audience(people=("ada", "bob", "carl"))
-    found = await directory.recipients(session, audience, seats("ada"), requester="bob")
-    why = {recipient.key: recipient.why for recipient in found}
-    assert why == {"ada": Why.APPROVER, "bob": Why.REQUESTER, "carl": Why.INVOLVED}
-
-
-async def test_the_roster_is_mailed_only_if_the_audience_says_so(session: AsyncSession) -> None:
-    assert await reached(session, "ada", "bob") == {}
-    assert await reached(session, "ada", "bob", roster=True) == {"ada": Why.APPROVER, "bob": Why.APPROVER}
-
-
-async def test_leavers_principals_and_the_excluded_are_not_mailed(session: AsyncSession) -> None:
-    told = await reached(
-        session, "ada", people=("dora", "robot", "nobody", "carl"), roster=True, excluding=("ada",)
-    )
-    assert told == {"carl": Why.REQUESTER}
-
-
-async def test_a_recipient_brings_address_and_language(session: AsyncSession) -> None:
-    (ada,) = await directory.recipients(session, Audience(people=("ada",)))
-    assert (ada.name, ada.email, ada.language) == ("Ada", "ada@contoso.example", "de")
+# Roles
 
 
 async def test_a_directory_of_many_roles_knows_every_role(session: AsyncSession) -> None:

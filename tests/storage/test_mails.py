@@ -13,8 +13,8 @@ from domain.errors import Code, Refusal
 from domain.mail import MailGroup, Template, Why
 from storage import mails, projection
 from storage.database import Database
-from storage.directory import Recipient
 from storage.mails import Mail
+from storage.recipients import Recipient
 from storage.tables import MailStatus
 from tests.storage.samples import AT, HOUR, LINE, notice, step
 
