@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from domain.errors import Code, Refusal
-from domain.transitions import ProcessView
+from domain.transitions import OpenApproval, ProcessView
 from starter.simulation.script import Condition, Step
 from starter.simulation.story import SimulatedStep
 from storage.processes import TimelineEntry
@@ -22,6 +22,7 @@ class Record:
         self.steps: list[SimulatedStep] = []
         self._seen = 0
         self._waiting_for = ""
+        self._approval: OpenApproval | None = None
 
     @property
     def started_at(self) -> datetime:
@@ -35,6 +36,7 @@ class Record:
 
     def take_down(self, timeline: Iterable[TimelineEntry], view: ProcessView) -> list[TimelineEntry]:
         """Adds what is new on the timeline and whom the line waits for now; returns the new entries."""
+        self._approval = view.approval
         new = [entry for entry in timeline if entry.seq > self._seen]
         for entry in new:
             self.steps.append(self._told(entry))
@@ -96,13 +98,14 @@ class Record:
 
     def _unheard(self, step: Step, refusal: Refusal | None, at: datetime) -> SimulatedStep:
         """A command that left no trace: refused before it was accepted, or answered as before."""
+        meant = self._approval
         return SimulatedStep(
             after=self.since_start(at),
             at=at,
             seq=None,
             action=f"approval.{step.do}",
-            stage=step.stage,
-            round=step.round,
+            stage=step.stage or (meant.stage if meant else None),
+            round=step.round or (meant.round if meant else None),
             actor=_actor(step),
             code=refusal.code if refusal else None,
             message=None if refusal else NO_NEWS,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.base import Command, Key, Name, Text, UtcDatetime
@@ -35,6 +35,14 @@ class OfferFacts(Command):
     title: Name = "An offer that is in no catalogue"
 
 
+def _kind(offer: object) -> str:
+    return "name" if isinstance(offer, str) else "facts"
+
+
+AnyOffer = Annotated[Annotated[Key, Tag("name")] | Annotated[OfferFacts, Tag("facts")], Discriminator(_kind)]
+"""A name in the catalogue, or what an approval sees of an offer that is to come."""
+
+
 class Request(Command):
     """What is requested; what is left out is found in the directory.
 
@@ -47,7 +55,7 @@ class Request(Command):
         requested_start: When provisioning may begin: an instant, or the time from now.
     """
 
-    offer: Key | OfferFacts = OfferFacts(name="simulated", title="Simulated request")
+    offer: AnyOffer = OfferFacts(name="simulated", title="Simulated request")
     customer: Key | None = None
     requested_by: Key | None = None
     domain: Annotated[str, Field(max_length=1000)] | None = None
@@ -145,9 +153,12 @@ async def _somebody_who_orders(session: AsyncSession, customer: str) -> str:
     """Somebody who may order for a customer; rather somebody who may not approve as well.
 
     Raises:
-        Refusal: INVALID_INPUT if there is nobody.
+        Refusal: INVALID_INPUT if there is nobody, or no such customer.
     """
-    organisation = await directory.organisation(session, customer)
+    try:
+        organisation = await directory.organisation(session, customer)
+    except Refusal:
+        raise Refusal(Code.INVALID_INPUT, f"customer: there is no {customer}") from None
     provider = await directory.provider(session)
     for key in (organisation.partner, customer):
         if key is None:

@@ -150,7 +150,9 @@ Step = Annotated[
 """One thing that is done."""
 
 
-class _Script(Command):
+class Script(Command):
+    """A script as it is checked; its file is the list alone."""
+
     steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS)]
 
 
@@ -160,7 +162,7 @@ def read_script(path: Path) -> tuple[Step, ...]:
     Raises:
         Refusal: INVALID_INPUT, naming the file and the step's number, from 0, with its field; NOT_FOUND.
     """
-    return validated(_Script, {"steps": read_document(path)}, path.name).steps
+    return validated(Script, {"steps": read_document(path)}, path.name).steps
 
 
 def in_words(step: Step) -> str:

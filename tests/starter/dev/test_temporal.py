@@ -162,3 +162,22 @@ async def test_a_child_is_moved_in_its_parents_place(virtual_time: VirtualTime, 
     started = await virtual_time.now(f"{parent.id}-child")
     assert not await virtual_time.skip(f"{parent.id}-child", timedelta(days=31))
     assert await parent.result() - started > timedelta(days=30, seconds=-5)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_step_ends_at_the_next_timer_or_at_its_moment(
+    virtual_time: VirtualTime, task_queue: str
+) -> None:
+    run = await virtual_time.client.start_workflow(Poller.run, id=f"poller-{uuid4()}", task_queue=task_queue)
+    started = await virtual_time.now(run.id)
+    assert await virtual_time.step(run.id, started + timedelta(minutes=1))
+    assert timedelta(minutes=1) <= await virtual_time.now(run.id) - started < timedelta(minutes=2)
+    assert not await virtual_time.step(run.id, started + timedelta(days=300)), "the next poll comes before"
+    assert POLL - timedelta(minutes=1) < await virtual_time.now(run.id) - started < 2 * POLL
+    assert await virtual_time.step(run.id, started), "a moment that has passed is reached"
+
+
+async def test_a_server_that_keeps_nothing_writes_no_database(tmp_path: Path) -> None:
+    async with TemporalServer(tmp_path, keeps=False) as server:
+        assert await (await server.connect()).count_workflows() is not None
+    assert not list(tmp_path.glob("*.db*"))
