@@ -18,7 +18,7 @@ from starter.dev.samples import DIRECTORY, ROOT
 from starter.dev.temporal import TemporalServer
 from starter.files import read_model, validated
 from starter.simulation.request import Request, read_request
-from starter.simulation.script import Step, Script, read_script
+from starter.simulation.script import Script, Step, read_script
 from starter.simulation.simulation import Plan, simulate
 from starter.simulation.story import Simulation
 from storage.database import Database
