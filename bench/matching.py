@@ -21,7 +21,7 @@ from sqlmodel import SQLModel
 from bench.tables import Figures
 from domain.base import Language
 from domain.dns.names import registrable_domain
-from domain.matching import words_of
+from domain.matching import in_one, words_of
 from domain.organisations import ApprovalMails, OrganisationKind, Role
 from storage.database import Database
 from storage.matching import find_organisations, person_keys
@@ -140,7 +140,13 @@ def _organisation(key: str, kind: OrganisationKind, name: str) -> Iterator[tuple
     for word in words:
         yield (
             OrganisationWordRow,
-            {"organisation": key, "kind": kind, "word": word, "size": len(words)},
+            {
+                "organisation": key,
+                "kind": kind,
+                "word": word,
+                "size": len(words),
+                "words": in_one(words),
+            },
         )
 
 

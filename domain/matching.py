@@ -23,6 +23,12 @@ LIMIT = 20
 MAX_WORDS = 8
 """Words of a search that count; the longest name that is told apart by fewer is yet to be seen."""
 
+LONGEST_WORD = 40
+"""Letters of a word that count."""
+
+LONGEST_TEXT = 400
+"""Letters of a name that count: of 200 that it may have, Unicode can make thousands."""
+
 _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
 """Letters that Unicode does not take apart."""
 
@@ -93,12 +99,21 @@ def words_of(text: str) -> tuple[str, ...]:
     """The different words of a name or a search, without case, accents and punctuation.
 
     `ü`, `ue` and `u` become the same, as German names are written in all three ways. The beginning of a word
-    becomes the beginning of what the word becomes. Whoever changes what comes out here has to write the
-    index of names anew by a migration.
+    becomes the beginning of what the word becomes; only `LONGEST_WORD` letters count. Whoever changes what
+    comes out here has to write the index of names anew by a migration.
     """
     decomposed = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return tuple(dict.fromkeys(_WORD.findall(_UMLAUT.sub(r"\1", plain))))
+    words = _WORD.findall(_UMLAUT.sub(r"\1", plain))
+    return tuple(dict.fromkeys(word[:LONGEST_WORD] for word in words))
+
+
+def in_one(words: Sequence[str]) -> str:
+    """A name's words as one text, in which ` tre` stands wherever a word begins with `tre`.
+
+    It is bounded as what an index can hold; no name that people write is that long.
+    """
+    return "".join(f" {word}" for word in words)[:LONGEST_TEXT]
 
 
 def searched_words(search: str) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, exists, func, select
+from sqlalchemy import BindParameter, Select, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from domain.dns.names import parse_domain
@@ -23,6 +22,7 @@ from domain.matching import (
     address_key,
     closest,
     domain_key,
+    in_one,
     ranked,
     searched_domain,
     searched_words,
@@ -141,46 +141,31 @@ async def _by_email(
 # By search
 
 
-def _begins(row: type[OrganisationWordRow], name: str) -> ColumnElement[bool]:
-    """Whether a word has a beginning; the beginning and what comes after all such words are parameters."""
-    return (col(row.word) >= bindparam(name)) & (col(row.word) < bindparam(f"past_{name}"))
-
-
-def _beginning(name: str, word: str) -> dict[str, str]:
-    return {name: word, f"past_{name}": word + _PAST_ALL}
+_WORD = col(OrganisationWordRow.word)
 
 
 @cache
 def _of_words(others: int, *, whole: bool) -> Select[str, str]:
     """Keys and names with a word, or only its beginning, and with so many others; short names come first."""
-    word = col(OrganisationWordRow.word)
-    is_it = word == bindparam("word")
-    begins_so = (word > bindparam("word")) & (word < bindparam("past_word"))
-    order = (OrganisationWordRow.word, OrganisationWordRow.size, OrganisationWordRow.organisation)
+    begins = (bindparam("word") < _WORD) & (bindparam("past") > _WORD)
     keys = (
         select(col(OrganisationWordRow.organisation))
         .where(
             col(OrganisationWordRow.kind) == bindparam("kind"),
-            is_it if whole else begins_so,
+            bindparam("word") == _WORD if whole else begins,
+            *(col(OrganisationWordRow.words).like(bindparam(f"other_{number}")) for number in range(others)),
         )
-        .order_by(*map(col, order))
+        .order_by(_WORD, col(OrganisationWordRow.size), col(OrganisationWordRow.organisation))
         .limit(POOL)
     )
-    for number in range(others):
-        other = aliased(OrganisationWordRow)
-        has_other = exists().where(
-            col(other.organisation) == col(OrganisationWordRow.organisation),
-            _begins(other, f"other_{number}"),
-        )
-        keys = keys.where(has_other)
     return select(col(OrganisationRow.key), col(OrganisationRow.name)).where(
         col(OrganisationRow.key).in_(keys)
     )
 
 
 _FREQUENCY = select(func.count()).select_from(
-    select(col(OrganisationWordRow.word))
-    .where(col(OrganisationWordRow.kind).in_(_KINDS), _begins(OrganisationWordRow, "word"))
+    select(_WORD)
+    .where(col(OrganisationWordRow.kind).in_(_KINDS), bindparam("word") <= _WORD, bindparam("past") > _WORD)
     .limit(COMMON)
     .subquery()
 )
@@ -207,7 +192,8 @@ async def _rarest_first(
     if len(words) == 1:
         return list(words)
     frequency = {
-        word: await session.scalar(_FREQUENCY, {"kinds": kinds, **_beginning("word", word)}) for word in words
+        word: await session.scalar(_FREQUENCY, {"kinds": kinds, "word": word, "past": word + _PAST_ALL})
+        for word in words
     }
     return sorted(words, key=lambda word: (frequency[word], -len(word)))
 
@@ -215,9 +201,8 @@ async def _rarest_first(
 async def _named(session: AsyncSession, kind: OrganisationKind, words: Sequence[str]) -> dict[str, str]:
     """Names that have all words, by key; those that have the first one whole come first."""
     first, *others = words
-    given = {"kind": kind, **_beginning("word", first)}
-    for number, other in enumerate(others):
-        given |= _beginning(f"other_{number}", other)
+    given = {"kind": kind, "word": first, "past": first + _PAST_ALL}
+    given |= {f"other_{number}": f"% {other}%" for number, other in enumerate(others)}
     found: dict[str, str] = {}
     for whole in (True, False):
         if len(found) < POOL:
@@ -304,7 +289,13 @@ async def index_name(session: AsyncSession, organisation: Organisation) -> None:
     )
     words = words_of(organisation.name)
     session.add_all(
-        OrganisationWordRow(organisation=organisation.key, kind=organisation.kind, word=word, size=len(words))
+        OrganisationWordRow(
+            organisation=organisation.key,
+            kind=organisation.kind,
+            word=word,
+            size=len(words),
+            words=in_one(words),
+        )
         for word in words
     )
     await session.flush()

@@ -27,16 +27,18 @@ class OrganisationRow(Row, table=True):
 class OrganisationWordRow(Row, table=True):
     """A word of an organisation's name, as `domain.matching.words_of` gives it.
 
-    `size` is how many the name has, so that an index brings the closest names of a common word first.
+    The index brings the shortest names with a common word first: `size` is how many words a name has. It
+    holds all of them (`words`), so that a search for several looks nowhere else.
     """
 
     __tablename__ = "organisation_word"
-    __table_args__ = (Index(None, "kind", "word", "size", "organisation"),)
+    __table_args__ = (Index(None, "kind", "word", "size", "organisation", "words"),)
 
     organisation: str = Field(primary_key=True, foreign_key="organisation.key")
     kind: OrganisationKind = Field(sa_type=word(OrganisationKind))
     word: str = Field(primary_key=True, sa_type=Bytewise)
     size: int
+    words: str
 
 
 class PersonRow(Row, table=True):

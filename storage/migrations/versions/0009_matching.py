@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from domain.dns.names import registrable_domain
-from domain.matching import address_key, domain_key, words_of
+from domain.matching import address_key, domain_key, in_one, words_of
 
 revision = "0009"
 down_revision = "0008"
@@ -29,6 +29,7 @@ WORD = sa.table(
     sa.column("kind", sa.String()),
     sa.column("word", sa.String()),
     sa.column("size", sa.Integer()),
+    sa.column("words", sa.String()),
 )
 PERSON = sa.table(
     "person",
@@ -48,6 +49,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(40), nullable=False),
         sa.Column("word", bytewise, nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("words", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organisation"], ["organisation.key"], name=op.f("fk_organisation_word_organisation")
         ),
@@ -65,9 +67,9 @@ def upgrade() -> None:
     _for_all(PERSON, PERSON.c.key, _write_addresses)
     _for_all(CLAIM, CLAIM.c.domain, _write_registrable)
     op.create_index(
-        "ix_organisation_word_kind_word_size_organisation",
+        "ix_organisation_word_kind_word_size_organisation_words",
         "organisation_word",
-        ["kind", "word", "size", "organisation"],
+        ["kind", "word", "size", "organisation", "words"],
     )
     op.create_index("ix_person_address", "person", ["address"])
     op.create_index("ix_person_domain", "person", ["domain"])
@@ -106,7 +108,13 @@ def _for_all(table: Any, key: Any, write: Callable[[sa.Connection, Any], None]) 
 
 def _write_words(connection: sa.Connection, rows: Any) -> None:
     words = [
-        {"organisation": row.key, "kind": row.kind, "word": word, "size": len(found)}
+        {
+            "organisation": row.key,
+            "kind": row.kind,
+            "word": word,
+            "size": len(found),
+            "words": in_one(found),
+        }
         for row in rows
         for found in (words_of(row.name),)
         for word in found
