@@ -13,7 +13,8 @@ from starter.files import validated
 from starter.gateway import NotRunning, utc_now
 from starter.pending import FINAL, Pending, too_late
 from storage import processes, statistics
-from storage.processes import InboxEntry, StageEntry
+from storage.inbox import InboxEntry, inbox_of
+from storage.processes import StageEntry
 
 
 class Approvals(Pending):
@@ -22,7 +23,7 @@ class Approvals(Pending):
     async def inbox(self, person: str) -> tuple[InboxEntry, ...]:
         """What a person is asked to decide, and then what they were asked before."""
         async with self._reading() as session:
-            return await processes.inbox(session, person)
+            return await inbox_of(session, person)
 
     async def open_approvals(
         self, organisation: str | None = None, *, held: bool = False

@@ -72,7 +72,9 @@ class Database:
             self._writer, self._reader = _sqlite_engines(self.url)
         else:
             self._writer = create_async_engine(self.url, pool_pre_ping=True, hide_parameters=True)
-            self._reader = self._writer.execution_options(postgresql_readonly=True)
+            self._reader = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[AsyncSession]:
@@ -82,7 +84,10 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession]:
-        """One transaction that only reads; on SQLite it neither waits for writers nor keeps them waiting."""
+        """One transaction that only reads, all of it as of one moment.
+
+        On SQLite it neither waits for writers nor keeps them waiting.
+        """
         async with AsyncSession(self._reader) as session, session.begin():
             yield session
 

@@ -1,4 +1,4 @@
-"""Reading the projection: lists, inboxes, timelines, and who decided what (SPEC 4.7, 8)."""
+"""Reading the projection: lists, timelines, and who decided what (SPEC 4.7, 8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sqlmodel import col
 from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessKind, ProcessView
-from storage.inquiries import OpenInquiry, open_inquiries
 from storage.tables import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
 
 
@@ -92,35 +91,6 @@ class StageEntry:
     seats: tuple[Seat, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class InboxEntry:
-    """A stage in which a person has a part.
-
-    Attributes:
-        pending: Whether this person has something to do: decide it, or answer `questions`.
-        verdict: What the person said.
-        questions: What the person is asked; nobody decides before they are answered.
-        asked: Whose answers deciding waits for.
-        stands_for: The name of whoever delegated the decision to this person.
-        view: The process it is about.
-    """
-
-    process: str
-    stage: str
-    stage_title: str
-    round: int
-    pending: bool
-    verdict: Verdict | None
-    decided_at: datetime | None
-    status: ApprovalStatus
-    opened_at: datetime
-    deadline: datetime | None
-    questions: tuple[OpenInquiry, ...]
-    asked: tuple[Approver, ...]
-    stands_for: str | None
-    view: ProcessView
-
-
 async def get_process(session: AsyncSession, process: str) -> ProcessEntry:
     """A process by its workflow id.
 
@@ -194,52 +164,6 @@ async def timeline(
 # Approvals
 
 
-async def inbox(session: AsyncSession, person: str, limit: int = 100) -> tuple[InboxEntry, ...]:
-    """What a person is to decide or to answer, the nearest deadline first, then what they were asked before.
-
-    Whoever delegated a decision does not see it while somebody else has it.
-    """
-    found = await session.execute(
-        select(ApprovalSeatRow, ApprovalRow, ProcessRow)
-        .join(
-            ApprovalRow,
-            (col(ApprovalRow.process) == col(ApprovalSeatRow.process))
-            & (col(ApprovalRow.stage) == col(ApprovalSeatRow.stage))
-            & (col(ApprovalRow.round) == col(ApprovalSeatRow.round)),
-        )
-        .join(ProcessRow, col(ProcessRow.id) == col(ApprovalSeatRow.process))
-        .where(col(ApprovalSeatRow.person) == person)
-        .order_by(
-            col(ApprovalSeatRow.pending).desc(),
-            col(ApprovalSeatRow.decided_at).desc().nulls_last(),
-            col(ApprovalRow.deadline),
-            col(ApprovalSeatRow.process),
-        )
-        .limit(limit)
-    )
-    rows = [(seat, stage, process) for seat, stage, process in found]
-    questions = await _questions_to(session, person, [seat for seat, _, _ in rows if seat.to_answer])
-    return tuple(
-        InboxEntry(
-            process=seat.process,
-            stage=seat.stage,
-            stage_title=stage.stage_title,
-            round=seat.round,
-            pending=seat.pending,
-            verdict=seat.verdict,
-            decided_at=seat.decided_at,
-            status=stage.status,
-            opened_at=stage.opened_at,
-            deadline=stage.deadline,
-            questions=tuple(each for each in questions if _is_of(each, seat)),
-            asked=stage.asked or (),
-            stands_for=next((s.stands_for_name for s in stage.roster or () if s.key == person), None),
-            view=process.view,
-        )
-        for seat, stage, process in rows
-    )
-
-
 async def approvals_of(session: AsyncSession, process: str) -> tuple[StageEntry, ...]:
     """Every stage a process has opened, in order, with who was asked and who said what."""
     query = select(ApprovalRow).where(col(ApprovalRow.process) == process).order_by(col(ApprovalRow.seq))
@@ -273,20 +197,6 @@ async def open_approvals(
 
 
 # What stands behind
-
-
-async def _questions_to(
-    session: AsyncSession, person: str, seats: Sequence[ApprovalSeatRow]
-) -> list[OpenInquiry]:
-    if not seats:
-        return []
-    found = await open_inquiries(session, {seat.process for seat in seats})
-    return [each for each in found if each.asked == person]
-
-
-def _is_of(inquiry: OpenInquiry, seat: ApprovalSeatRow) -> bool:
-    opening = inquiry.process, inquiry.stage, inquiry.round
-    return seat.to_answer and opening == (seat.process, seat.stage, seat.round)
 
 
 async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[StageEntry, ...]:

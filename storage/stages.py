@@ -135,7 +135,9 @@ class Stages:
         for key in sorted((deciding | answering) - self._seats.keys()):
             self._sit(key)
         for key, seat in list(self._seats.items()):
-            self._take_back(seat)
+            stage = self._stages.get(key[:2])
+            _take_back(seat, stage)
+            seat.deadline = stage.deadline if stage else None
             seat.to_answer = key in answering
             seat.pending = seat.to_answer or (
                 key in deciding and key[:2] in open_stages and seat.verdict is None
@@ -155,13 +157,6 @@ class Stages:
             row = self._stages[seen.stage, seen.round]
             undone = row.undone or {}
             row.undone = undone | {step.actor: max(step.seq, undone.get(step.actor, 0))}
-
-    def _take_back(self, seat: ApprovalSeatRow) -> None:
-        stage = self._stages.get((seat.stage, seat.round))
-        undone = stage.undone if stage else None
-        if undone and undone.get(seat.person, 0) > (seat.seq or 0):
-            seat.verdict = seat.decided_at = seat.seq = None
-            seat.automatic = False
 
     def _sit(self, key: tuple[str, int, str]) -> ApprovalSeatRow:
         stage, round_, person = key
@@ -184,3 +179,11 @@ class Stages:
             await self._session.delete(seat)
         else:
             self._session.expunge(seat)
+
+
+def _take_back(seat: ApprovalSeatRow, stage: ApprovalRow | None) -> None:
+    """Forgets a vote that its owner took back after casting it."""
+    undone = stage.undone if stage else None
+    if undone and undone.get(seat.person, 0) > (seat.seq or 0):
+        seat.verdict = seat.decided_at = seat.seq = None
+        seat.automatic = False

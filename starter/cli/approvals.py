@@ -14,7 +14,8 @@ from domain.statistics import StageFigures
 from domain.views import named, names
 from starter.cli.output import answer, table
 from starter.cli.session import Actor, Json, Process, Reason, RequestId, call
-from storage.processes import InboxEntry, StageEntry
+from storage.inbox import InboxEntry
+from storage.processes import StageEntry
 
 app = typer.Typer(help="See what waits for a decision, and decide it.", no_args_is_help=True)
 

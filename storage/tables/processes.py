@@ -108,18 +108,23 @@ class ApprovalRow(Row, table=True):
 class ApprovalSeatRow(Row, table=True):
     """One person's part in a stage. `pending` is true while this person has something to do: the inbox.
 
-    That is to decide it, or to answer a question (`to_answer`). `seq` is the transition that brought the
-    vote, `automatic` says that the rules cast it.
+    That is to decide it, or to answer a question (`to_answer`). `deadline` is the stage's, so that the index
+    brings the nearest first. `seq` is the transition that brought the vote, `automatic` says that the rules
+    cast it.
     """
 
     __tablename__ = "approval_seat"
-    __table_args__ = (Index(None, "person", "pending"),)
+    __table_args__ = (
+        Index(None, "person", "pending", "deadline", "process"),
+        Index(None, "person", "pending", "decided_at", "process"),
+    )
 
     process: str = Field(primary_key=True)
     stage: str = Field(primary_key=True)
     round: int = Field(primary_key=True)
     person: str = Field(primary_key=True)
     pending: bool
+    deadline: datetime | None = Field(default=None, sa_type=UtcDateTime)
     verdict: Verdict | None = Field(default=None, sa_type=word(Verdict))
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     seq: int | None = None

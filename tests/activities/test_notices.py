@@ -21,6 +21,7 @@ from domain.organisations import Directory, Permission
 from domain.transitions import Announced, Announcement, SeatRoster, Transition
 from storage import directory, inventory, mails, processes
 from storage.database import Database
+from storage.inbox import inbox_of
 from storage.tables import metadata
 from tests.storage.samples import (
     APPROVERS,
@@ -183,7 +184,7 @@ async def test_an_opening_stage_seats_and_mails_whoever_may_decide_now(inhabited
     async with inhabited.reading() as session:
         (stage,) = await processes.open_approvals(session)
         queued = await mails.list_mails(session)
-        (waiting,) = await processes.inbox(session, "ada")
+        (waiting,) = await inbox_of(session, "ada")
     assert (stage.process, stage.stage, stage.roster) == (LINE, "technical", ROSTER)
     assert [(seat.person, seat.verdict) for seat in stage.seats] == [("ada", None), ("bob", None)]
     assert {(mail.person, mail.why) for mail in queued} == {("ada", Why.APPROVER), ("bob", Why.APPROVER)}
@@ -198,7 +199,7 @@ async def test_whom_the_stage_excludes_gets_neither_seat_nor_mail(inhabited: Dat
     announced = await tell(inhabited, opening(), seat=SEAT.model_copy(update={"excluding": ("ada",)}))
     assert announced.roster == seats("bob")
     async with inhabited.reading() as session:
-        assert await processes.inbox(session, "ada") == ()
+        assert await inbox_of(session, "ada") == ()
         assert [mail.person for mail in await mails.list_mails(session)] == ["bob"]
 
 
@@ -219,7 +220,7 @@ async def test_the_roster_a_process_settled_on_replaces_the_one_that_was_propose
     async with inhabited.reading() as session:
         (stage,) = await processes.open_approvals(session)
         assert [seat.person for seat in stage.seats] == ["ada"]
-        assert await processes.inbox(session, "bob") == ()
+        assert await inbox_of(session, "bob") == ()
 
 
 async def test_a_vote_leaves_the_inbox_and_answers_late_callers(inhabited: Database) -> None:
@@ -227,8 +228,8 @@ async def test_a_vote_leaves_the_inbox_and_answers_late_callers(inhabited: Datab
     assert (await tell(inhabited, voting(2, "ada"), authorise=authorise("ada"))).authorised
     async with inhabited.reading() as session:
         [stage] = await processes.approvals_of(session, LINE)
-        (done,) = await processes.inbox(session, "ada")
-        (open_,) = await processes.inbox(session, "bob")
+        (done,) = await inbox_of(session, "ada")
+        (open_,) = await inbox_of(session, "bob")
     votes = {seat.person: (seat.verdict, seat.decided_at) for seat in stage.seats}
     assert votes == {"ada": (Verdict.APPROVE, AT + HOUR), "bob": (None, None)}
     assert (done.pending, done.verdict, open_.pending) == (False, Verdict.APPROVE, True)
@@ -239,7 +240,7 @@ async def test_the_next_stage_closes_the_one_before(inhabited: Database) -> None
     await tell(inhabited, voting(2, "ada"), opening(3, "money"), seat=SEAT)
     async with inhabited.reading() as session:
         first, second = await processes.approvals_of(session, LINE)
-        pending = [entry for entry in await processes.inbox(session, "bob") if entry.pending]
+        pending = [entry for entry in await inbox_of(session, "bob") if entry.pending]
     assert (first.stage, first.status, first.is_open) == ("technical", ApprovalStatus.APPROVED, False)
     assert (second.stage, second.status, second.is_open) == ("money", ApprovalStatus.PENDING, True)
     assert [entry.stage for entry in pending] == ["money"]
@@ -253,7 +254,7 @@ async def test_nothing_waits_for_a_decision_once_the_process_has_ended(
     await tell(inhabited, ending(2, status, "expired", stage="technical"))
     async with inhabited.reading() as session:
         assert await processes.open_approvals(session) == ()
-        assert [entry.pending for entry in await processes.inbox(session, "ada")] == [False]
+        assert [entry.pending for entry in await inbox_of(session, "ada")] == [False]
 
 
 # Authorisation

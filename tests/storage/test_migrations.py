@@ -12,13 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import col
 
 from domain.audit import Fault, verify
 from domain.organisations import ApprovalMails, OrganisationKind
 from storage import audit, directory
 from storage.database import Database, alembic_config
 from storage.matching import find_organisations
-from storage.tables import ApprovalRow, metadata
+from storage.tables import ApprovalRow, ApprovalSeatRow, metadata
 from tests.databases import KINDS
 
 
@@ -260,4 +261,36 @@ async def test_organisations_and_people_from_before_the_matching_are_found(empty
             found = await find_organisations(session, email, search, (OrganisationKind.CUSTOMER,))
             assert [each.key for each in found] == ["c1099"]
         assert (await directory.organisation(session, "c0000")).industry is None
+    await database.dispose()
+
+
+DATED_STAGE = """
+    INSERT INTO approval
+        (process, stage, round, seq, status, is_open, stage_title, definition, opened_at, deadline)
+    VALUES ('p1', :stage, 1, 1, 'PENDING', false, 'Title', 'two-steps@1', :opened_at, :deadline)
+"""
+OLD_SEAT = """
+    INSERT INTO approval_seat (process, stage, round, person, pending)
+    VALUES ('p1', :stage, 1, 'ada', true)
+"""
+
+
+async def test_seats_from_before_the_index_of_inboxes_get_the_deadlines_of_their_stages(
+    empty_url: str,
+) -> None:
+    deadlines = {"technical": MORNING, "money": EVENING, "whenever": None}
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    stored = {"sqlite": lambda at: f"{at:%Y-%m-%d %H:%M:%S.%f}"}.get(engine.dialect.name, lambda at: at)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0010"))
+        for stage, deadline in deadlines.items():
+            known = {"opened_at": stored(MORNING), "deadline": stored(deadline) if deadline else None}
+            await connection.execute(text(DATED_STAGE), known | {"stage": stage})
+            await connection.execute(text(OLD_SEAT), {"stage": stage})
+    await engine.dispose()
+    await database.migrate()
+    async with database.reading() as session:
+        rows = await session.execute(select(col(ApprovalSeatRow.stage), col(ApprovalSeatRow.deadline)))
+        assert dict(tuple(row) for row in rows) == deadlines
     await database.dispose()

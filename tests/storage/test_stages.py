@@ -20,6 +20,7 @@ from domain.lookups import LookedUp
 from domain.transitions import Transition
 from domain.views import open_approval
 from storage import audit, processes, projection
+from storage.inbox import inbox_of
 from storage.inquiries import open_inquiries
 from storage.stages import Stages
 from storage.tables import metadata
@@ -219,7 +220,7 @@ async def test_after_every_step_the_rows_say_what_the_approval_says(session: Asy
         to_decide = {seat.key for seat in roster} - decided
         to_answer = {seat.key for seat in seen.asked}
         for person in PEOPLE:
-            open_ = [each for each in await processes.inbox(session, person) if each.pending]
+            open_ = [each for each in await inbox_of(session, person) if each.pending]
             assert bool(open_) == (now.is_open and person in to_decide | to_answer), (told.action, person)
             assert all(bool(each.questions) == (person in to_answer) for each in open_)
 
