@@ -124,6 +124,33 @@ async def test_the_customers_admin_gets_a_link_for_the_set_up_alone(post: Post, 
     assert SIGNER.read(token, AT).purpose is LinkPurpose.SET_UP
 
 
+@pytest.mark.parametrize("seq", range(1, 9))
+async def test_the_mail_that_is_waited_for_is_the_new_contacts_not_the_former_ones(
+    post: Post, server: SmtpServer, seq: int
+) -> None:
+    dave = Contact(email="dave@customer.example")
+    notices = [
+        Notice(
+            template=template,
+            audience=Audience(contact=contact),
+            facts=MailFacts(order="o1"),
+            awaited=template is Template.PROVISIONING_DETAILS,
+        )
+        for template, contact in (
+            (Template.PROVISIONING_DETAILS, dave),
+            (Template.CONTACT_CHANGED, CARLA),
+        )
+    ]
+    async with post.database.session() as session:
+        queued = [
+            (each, await recipients(session, each.audience, each.template, requester="sam"))
+            for each in notices
+        ]
+        await mails.queue(session, step(seq, notices=notices), queued)
+    await ActivityEnvironment().run(post.relay(server).deliver, DeliverMail(process=LINE, seq=seq))
+    assert sent_to(server, dave.email)
+
+
 async def test_everybody_else_who_gets_the_mail_gets_no_link(post: Post, server: SmtpServer) -> None:
     audience = Audience(contact=CARLA, people=("sam",), organisations=("reseller",), workflow_mails=True)
     facts = MailFacts(
