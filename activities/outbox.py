@@ -22,9 +22,9 @@ from activities.mail.composer import Composer
 from activities.mail.delivery import Delivered, DeliveryFailure, MailSettings, Outgoing
 from domain import wire
 from domain.contact import DeliverMail, MailDelivery
+from domain.delivery import FailureKind, retry_delay
 from domain.errors import Code
 from domain.links import LinkSigner
-from domain.mail import FailureKind, retry_delay
 from storage import alarms, digests, mails
 from storage.database import Database
 from storage.mails import Mail
@@ -173,11 +173,11 @@ class Outbox:
         """Collects what hours that are over have left, for everybody who wants one mail an hour."""
         now = self._now()
         async with self._database.reading() as session:
-            people = await digests.due(session, now)
-        for person in people:
+            waiting = await digests.due(session, now)
+        for person, group in waiting:
             async with self._database.session() as session:
-                written = await digests.write(session, person, now)
-            log.info("digest_written", mail=written, person=person)
+                written = await digests.write(session, person, group, now)
+            log.info("digest_written", mail=written, person=person, group=group)
 
     async def _work_off(self, due: list[Mail], connection: Outgoing) -> int:
         taken = 0

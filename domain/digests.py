@@ -1,7 +1,7 @@
-"""Which mails wait for a digest, and what one digest says in their place (SPEC 4.5).
+"""Which mails wait for a digest, and what one digest says in their place (SPEC 4.5, 6.4).
 
 Who chose so gets, instead of every mail that asks for a decision, one mail for each clock hour (UTC) in which
-something was asked that is still wanted when the hour is over.
+something was asked that is still wanted when the hour is over; likewise one instead of all news of services.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from domain.decisions import ApprovalStatus
-from domain.mail import ASKED, ApprovalFact, MailFacts, Template, Why
+from domain.mail import ASKED, ApprovalFact, MailFacts, ServiceFact, Template, Why
 from domain.organisations import ApprovalMails
 from domain.transitions import OpenApproval, ProcessView
 
 HOUR = timedelta(hours=1)
 
 LISTED = 100
-"""Approvals that a digest lists, the most urgent ones; more would be read by nobody."""
+"""Approvals, the most urgent ones, or news that a digest lists; more would be read by nobody."""
 
 COLLECTED = frozenset(
     {
@@ -32,7 +33,7 @@ COLLECTED = frozenset(
         Template.APPROVAL_ANSWERED,
     }
 )
-"""Mails that ask something of approvers; any other comes at once, whatever somebody chose."""
+"""Mails that ask something of approvers; any other comes at once, whatever they chose for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def is_collected(template: Template, why: Why, choice: ApprovalMails) -> bool:
 
 
 def still_wanted(mail: Collected, person: str, view: ProcessView) -> bool:
-    """Whether what a mail asks of somebody is still open, as the process stands now."""
+    """Whether what a mail asks of somebody is still open, as the process stands now; news always are."""
+    if mail.template not in COLLECTED:
+        return mail.template not in ASKED or bool(view.open_tasks and not view.ended)
     approval = view.approval
     if approval is None or view.ended or approval.status is not ApprovalStatus.PENDING:
         return False
@@ -94,10 +97,28 @@ def digest(wanted: Iterable[Collected]) -> MailFacts:
     )
 
 
+def news(wanted: Iterable[Collected]) -> MailFacts:
+    """What one mail says instead of several of services: each kind once per process, by its latest mail."""
+    latest = {(mail.process, mail.template): mail for mail in sorted(wanted, key=lambda each: each.seq)}
+    told = sorted(latest.values(), key=lambda each: (each.process, each.seq))
+    return MailFacts(
+        services=tuple(_news(mail) for mail in told[:LISTED]), further=max(0, len(told) - LISTED)
+    )
+
+
 def _urgency(mail: Collected) -> tuple[datetime, str]:
     return mail.facts.deadline or datetime.max.replace(tzinfo=UTC), mail.process
 
 
 def _fact(mail: Collected) -> ApprovalFact:
-    said = dict(mail.facts) | {"template": mail.template, "process": mail.facts.process or mail.process}
+    said = _said(mail)
     return ApprovalFact(**{name: said[name] for name in ApprovalFact.model_fields})
+
+
+def _news(mail: Collected) -> ServiceFact:
+    said = _said(mail)
+    return ServiceFact(**{name: said[name] for name in ServiceFact.model_fields})
+
+
+def _said(mail: Collected) -> dict[str, Any]:
+    return dict(mail.facts) | {"template": mail.template, "process": mail.facts.process or mail.process}

@@ -1,4 +1,4 @@
-"""What mails say, to whom they are addressed, and when an undelivered one is tried again.
+"""What mails say, and to whom they are addressed.
 
 Pure: the texts are in `activities/mail/templates`, the SMTP dialogue in `activities/mail/delivery.py`.
 Everything a mail may say is a fact of `MailFacts`, so that the mail archive can write it again.
@@ -7,8 +7,6 @@ Everything a mail may say is a fact of `MailFacts`, so that the mail archive can
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from email_validator import EmailNotValidError, validate_email
@@ -43,7 +41,8 @@ class Template(StrEnum):
     asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
     `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
     `mails_undelivered` tells operators of mails that were rejected or given up.
-    `approval_digest` stands for all that would have asked somebody within one hour.
+    `approval_digest` stands for all that would have asked somebody within one hour, `services_digest` for
+    all that somebody would have been told of services.
 
     Of the steps of SPEC 5.4 and 5.5, `provisioning_details` asks the provisioning contact, `contact_changed`
     tells the former one, `contact_bounced` and `contact_handed_over` whoever ordered; `line_mapped` goes to
@@ -83,6 +82,7 @@ class Template(StrEnum):
     CLOSURE_WARNING = "closure_warning"
     LINE_CLOSED = "line_closed"
     PROVISIONED = "provisioned"
+    SERVICES_DIGEST = "services_digest"
     CANCELLED = "cancelled"
     FAILED = "failed"
     MAILS_UNDELIVERED = "mails_undelivered"
@@ -93,9 +93,9 @@ class Why(StrEnum):
 
     `involved` has no seat in the open stage but takes part in the approval: was asked, or decided before.
     `notify` is whoever is notified for the organisation, `operator` whoever runs the service for all of them,
-    `workflow_mails` the address that only reads along (SPEC 6.4), `contact` the provisioning contact of a line
-    and `customer_admin` whoever sets up the services for the customer: addresses, not people of the directory
-    (SPEC 5.4, 5.5).
+    `workflow_mails` the address that only reads along (SPEC 6.4), `contact` the provisioning contact of a
+    line and `customer_admin` whoever sets up the services for the customer: addresses, not people of the
+    directory (SPEC 5.4, 5.5).
     """
 
     APPROVER = "approver"
@@ -119,6 +119,7 @@ _SERVICES = frozenset(
         Template.CUSTOMER_SET_UP,
         Template.SET_UP_REMINDER,
         Template.PROVISIONED,
+        Template.SERVICES_DIGEST,
         Template.FAILED,
         Template.MAILS_UNDELIVERED,
     }
@@ -209,6 +210,31 @@ class ApprovalFact(Message):
     command: str | None = None
 
 
+class ServiceFact(Message):
+    """A piece of news in a digest: what the mail it stands for would have said, named as in `MailFacts`.
+
+    Attributes:
+        template: Of the mail that it stands for.
+    """
+
+    template: Template
+    order: str | None = None
+    line: int | None = None
+    process: str | None = None
+    organisation: str | None = None
+    offer: str | None = None
+    domain: str | None = None
+    domain_display: str | None = None
+    requested_by: str | None = None
+    decided_by: str | None = None
+    contact: str | None = None
+    reason: str | None = None
+    closes_at: UtcDatetime | None = None
+    records: tuple[RecordFact, ...] = ()
+    url: str | None = None
+    command: str | None = None
+
+
 class LinkFact(Message):
     """A signed link the mail carries; it is signed when the mail is composed (`domain/links.py`).
 
@@ -242,6 +268,7 @@ class MailFacts(Message):
         waiting_for: Names of those whose turn it is.
         what_then: What happens at the deadline: `expire`, `approve`, `deny`, `escalate` or `close`.
         approvals: What a digest lists, at most `digests.LISTED`; `further` is how many more there are.
+        services: What a digest of news lists instead.
         details: Further lines to be shown as they are.
         url: A page to look at; opening it never does anything (SPEC 11).
         command: A `countersign …` command line.
@@ -270,6 +297,7 @@ class MailFacts(Message):
     records: tuple[RecordFact, ...] = ()
     findings: tuple[FindingFact, ...] = ()
     approvals: tuple[ApprovalFact, ...] = ()
+    services: tuple[ServiceFact, ...] = ()
     further: int = 0
     details: tuple[str, ...] = ()
     url: str | None = None
@@ -315,61 +343,3 @@ def parse_address(text: str, field: str = "email") -> str:
 def _invalid(field: str, text: str, problem: str) -> Refusal:
     shown = text if len(text) <= 60 else f"{text[:60]}…"
     return Refusal(Code.INVALID_INPUT, f"{field}: {shown!a}: {problem}")
-
-
-class FailureKind(StrEnum):
-    """How handing a mail over failed, and so what may be done about it (engineering.md 2.4).
-
-    CONNECTION: nothing was sent. TEMPORARY: the server said 4xx. RECIPIENT_REJECTED: 5xx for this
-    address. REJECTED: 5xx for anything else, our fault. UNKNOWN_AFTER_DOT: the mail was sent completely
-    and the answer did not arrive.
-    """
-
-    CONNECTION = "connection"
-    TEMPORARY = "temporary"
-    RECIPIENT_REJECTED = "recipient_rejected"
-    REJECTED = "rejected"
-    UNKNOWN_AFTER_DOT = "unknown_after_dot"
-
-    @property
-    def maybe_duplicate(self) -> bool:
-        """Whether trying again may show the mail twice, with the same Message-ID."""
-        return self is FailureKind.UNKNOWN_AFTER_DOT
-
-
-GIVE_UP_AFTER = timedelta(hours=48)
-"""Total waiting after which a mail is given up and escalated (engineering.md 2.4: 24 to 48 hours)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Backoff:
-    first: timedelta
-    longest: timedelta
-
-    def delay(self, attempt: int) -> timedelta:
-        # Doubling 16 times is beyond every cap and keeps the arithmetic small.
-        return min(self.first * (1 << min(attempt - 1, 16)), self.longest)
-
-
-_UNREACHABLE = _Backoff(first=timedelta(seconds=30), longest=timedelta(minutes=30))
-# Greylisting servers punish impatience. A lost answer counts as 451 (RFC 5321 3.8).
-_ASKED_TO_WAIT = _Backoff(first=timedelta(minutes=5), longest=timedelta(minutes=60))
-_BACKOFF = {
-    FailureKind.CONNECTION: _UNREACHABLE,
-    FailureKind.TEMPORARY: _ASKED_TO_WAIT,
-    FailureKind.UNKNOWN_AFTER_DOT: _ASKED_TO_WAIT,
-}
-
-
-def retry_delay(failure: FailureKind, attempt: int) -> timedelta | None:
-    """How long to wait before the next attempt, or None to give up (engineering.md 2.4).
-
-    Args:
-        failure: How the last attempt failed.
-        attempt: Its number, from 1.
-    """
-    backoff = _BACKOFF.get(failure)
-    if backoff is None:
-        return None
-    waited = sum((backoff.delay(each) for each in range(1, attempt + 1)), timedelta())
-    return backoff.delay(attempt) if waited <= GIVE_UP_AFTER else None

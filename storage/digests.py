@@ -1,4 +1,4 @@
-"""Turns mails that were collected for somebody into one, once their hour is over (SPEC 4.5)."""
+"""Turns mails that were collected for somebody into one, once their hour is over (SPEC 4.5, 6.4)."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain import wire
-from domain.digests import Collected, digest, hour_of, still_wanted
-from domain.mail import RELEVANT_GROUP, Template, Why
+from domain.digests import Collected, digest, hour_of, news, still_wanted
+from domain.mail import RELEVANT_GROUP, MailGroup, Template, Why
 from storage.tables import MailRow, MailStatus, ProcessRow
 
 _NAMESPACE = UUID("3c0c8b1e-0f5b-4f36-8a0e-6d1f3b5b7a42")
 
 
-async def due(session: AsyncSession, now: datetime) -> tuple[str, ...]:
-    """Whose mails can be collected now: of hours that are over, unless the last one has its digest.
+async def due(session: AsyncSession, now: datetime) -> tuple[tuple[str, MailGroup], ...]:
+    """Whose mails of which group can be collected now: of hours that are over, unless there is a digest.
 
     Mails that come late, after the digest of their hour, wait for the next: nobody gets two within an hour.
     """
     until = hour_of(now)
-    found = await session.scalars(
-        select(col(MailRow.person))
+    found = await session.execute(
+        select(col(MailRow.person), col(MailRow.group))
         .where(col(MailRow.status) == MailStatus.COLLECTING, col(MailRow.at) < until)
         .distinct()
     )
-    people = {_key(person, until): person for person in found}
-    if not people:
+    waiting = {_key(person, group, until): (person, group) for person, group in found}
+    if not waiting:
         return ()
-    written = await session.scalars(select(col(MailRow.id)).where(col(MailRow.id).in_(people)))
-    return tuple(sorted(people[key] for key in people.keys() - set(written)))
+    written = await session.scalars(select(col(MailRow.id)).where(col(MailRow.id).in_(waiting)))
+    return tuple(sorted(waiting[key] for key in waiting.keys() - set(written)))
 
 
-async def write(session: AsyncSession, person: str, now: datetime) -> str | None:
+async def write(session: AsyncSession, person: str, group: MailGroup, now: datetime) -> str | None:
     """Queues somebody's digest of all that was collected until the last full hour, and returns its id.
 
     What is not wanted any more is left out; if that is everything, there is no digest. Its id, and so its
-    Message-ID, follows from person and hour: whoever comes second writes none.
+    Message-ID, follows from person, group and hour: whoever comes second writes none.
 
     Args:
         session: The transaction; the mails are collected and the digest is queued in it, or neither.
         person: Whose.
+        group: Of which mails: what asks for decisions is of the group Ordering, news of services of theirs.
         now: The relay's time.
     """
     until = hour_of(now)
-    key = _key(person, until)
+    key = _key(person, group, until)
     if await session.get(MailRow, key) is not None:
         return None
     collected = await session.scalars(
         update(MailRow)
         .where(
             col(MailRow.person) == person,
+            col(MailRow.group) == group,
             col(MailRow.status) == MailStatus.COLLECTING,
             col(MailRow.at) < until,
         )
@@ -64,12 +66,13 @@ async def write(session: AsyncSession, person: str, now: datetime) -> str | None
     wanted = await _still_wanted(session, key, collected.all())
     if not wanted:
         return None
-    session.add(_digest(key, until, wanted))
+    session.add(_digest(key, group, until, wanted))
     return key
 
 
-def _key(person: str, until: datetime) -> str:
-    return str(uuid5(_NAMESPACE, f"{person}/{until.isoformat()}"))
+def _key(person: str, group: MailGroup, until: datetime) -> str:
+    name = f"{person}/{until.isoformat()}"
+    return str(uuid5(_NAMESPACE, name if group is MailGroup.ORDERING else f"{name}/{group}"))
 
 
 async def _still_wanted(session: AsyncSession, key: str, rows: Sequence[MailRow]) -> list[MailRow]:
@@ -99,22 +102,25 @@ def _collected(row: MailRow) -> Collected:
     )
 
 
-def _digest(key: str, until: datetime, rows: Sequence[MailRow]) -> MailRow:
+def _digest(key: str, group: MailGroup, until: datetime, rows: Sequence[MailRow]) -> MailRow:
     """The mail, to where the latest of those it stands for would have gone."""
     latest = max(rows, key=lambda row: (row.at, row.id))
     reasons = {row.why for row in rows}
+    mails = [_collected(row) for row in rows]
+    is_news = group is MailGroup.SERVICES
+    template = Template.SERVICES_DIGEST if is_news else Template.APPROVAL_DIGEST
     return MailRow(
         id=key,
         process=wire.RELAY_ID,
         seq=0,
-        template=Template.APPROVAL_DIGEST,
-        group=RELEVANT_GROUP[Template.APPROVAL_DIGEST],
+        template=template,
+        group=RELEVANT_GROUP[template],
         person=latest.person,
         name=latest.name,
         recipient=latest.recipient,
         language=latest.language,
-        facts=digest(_collected(row) for row in rows),
-        why=Why.APPROVER if Why.APPROVER in reasons else latest.why,
+        facts=news(mails) if is_news else digest(mails),
+        why=next((why for why in (Why.APPROVER, Why.NOTIFY) if why in reasons), latest.why),
         action_links=True,
         at=until,
     )

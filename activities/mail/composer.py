@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from activities.mail.delivery import MailSettings
@@ -9,10 +10,11 @@ from activities.mail.message import compose
 from activities.mail.render import render
 from domain import wire
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, link_url, recipient_digest
-from domain.mail import OUTSIDERS, ApprovalFact, MailFacts
+from domain.mail import OUTSIDERS, ApprovalFact, MailFacts, ServiceFact
 from storage.mails import Mail
 
-Facts = TypeVar("Facts", MailFacts, ApprovalFact)
+Facts = TypeVar("Facts", MailFacts, ApprovalFact, ServiceFact)
+Listed = TypeVar("Listed", ApprovalFact, ServiceFact)
 
 
 class Composer:
@@ -38,9 +40,13 @@ class Composer:
             ValueError: The mail is not one that can be written.
         """
         facts = mail.facts
-        if facts.approvals:
-            ways = tuple(self._with_ways(each, each.process, mail.person) for each in facts.approvals)
-            facts = facts.model_copy(update={"approvals": ways})
+        if facts.approvals or facts.services:
+            facts = facts.model_copy(
+                update={
+                    "approvals": self._each_with_ways(facts.approvals, mail.person),
+                    "services": self._each_with_ways(facts.services, mail.person),
+                }
+            )
         elif mail.process != wire.RELAY_ID:  # What the relay itself says is about no one process.
             facts = self._with_ways(facts, mail.process, mail.person)
         rendered = render(
@@ -61,6 +67,9 @@ class Composer:
             group=mail.group,
             process=mail.process,
         )
+
+    def _each_with_ways(self, listed: Sequence[Listed], person: str) -> tuple[Listed, ...]:
+        return tuple(self._with_ways(each, each.process, person) for each in listed)
 
     def _with_ways(self, facts: Facts, process: str | None, person: str) -> Facts:
         """The facts with a page to look at, and with a command as this reader can give it."""

@@ -19,8 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from activities.mail.text import one_line
 from domain.base import Name
+from domain.delivery import FailureKind
 from domain.errors import Refusal
-from domain.mail import FailureKind, parse_address
+from domain.mail import parse_address
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_REPLY = 500
@@ -89,7 +90,7 @@ class DeliveryFailure(Exception):
     """The mail was not handed over, or nobody knows whether it was.
 
     Attributes:
-        kind: What may be done about it; see `domain.mail.retry_delay`.
+        kind: What may be done about it; see `domain.delivery.retry_delay`.
         code: The server's reply code, if it replied.
         reply: The server's words, if it replied.
         message: One sentence for operators.

@@ -17,7 +17,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from activities.mail.text import clean_lines, one_line
 from domain.base import Language
-from domain.mail import ASKED, OUTSIDERS, RELEVANT_GROUP, ApprovalFact, MailFacts, Template, Why
+from domain.mail import (
+    ASKED,
+    OUTSIDERS,
+    RELEVANT_GROUP,
+    ApprovalFact,
+    MailFacts,
+    ServiceFact,
+    Template,
+    Why,
+)
 
 MAX_SUBJECT = 200
 """Longest subject in characters (engineering.md 2.4)."""
@@ -39,7 +48,7 @@ _ROWS = (
     "waiting_for",
 )
 _QUOTES = ("question", "answer", "reason")
-_APPROVAL_ROWS = ("organisation", "offer", "requested_by", "decided_by", "stage")
+_LISTED_ROWS = ("organisation", "offer", "requested_by", "decided_by", "contact", "stage")
 _RECORD_PARTS = ("owner", "relative_owner", "value", "found", "hint")
 
 
@@ -105,7 +114,8 @@ def _context(
         said["command"] = None
     expects_link = acts and not signs_in and facts.link is not None
     return said | {
-        "approvals": [_approval(each, language, why, acts) for each in facts.approvals],
+        "approvals": [_listed(each, language, why, acts) for each in facts.approvals],
+        "services": [_listed(each, language, why, acts) for each in facts.services],
         "template": f"{language}/{template}.txt",
         "kind": template,
         "language": language,
@@ -121,15 +131,16 @@ def _context(
     }
 
 
-def _approval(fact: ApprovalFact, language: Language, why: Why, acts: bool) -> dict[str, Any]:
-    """An approval in a digest, under the subject of the mail that it stands for."""
+def _listed(fact: ApprovalFact | ServiceFact, language: Language, why: Why, acts: bool) -> dict[str, Any]:
+    """What a digest lists, under the subject of the mail that it stands for; news with its words as well."""
     facts = MailFacts(**fact.model_dump(exclude={"template"}))
     context = _context(fact.template, language, facts, why, action_links=acts)
     return {
         "subject": one_line(_fill(_TEXT, "layout/subject.txt", context)),
-        "rows": [(row, context[row]) for row in _APPROVAL_ROWS if context[row]],
-        "question": context["quotes"].get("question"),
-        **{name: context[name] for name in ("deadline", "url", "command")},
+        "news": one_line(_fill(_TEXT, "layout/news.txt", context)) if isinstance(fact, ServiceFact) else "",
+        "rows": [(row, context[row]) for row in _LISTED_ROWS if context[row]],
+        "until": context["closes_at"] or context["deadline"],
+        **{name: context[name] for name in ("quotes", "records", "url", "command")},
     }
 
 

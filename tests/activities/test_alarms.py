@@ -13,7 +13,8 @@ import pytest
 
 from activities.mail.delivery import DeliveryFailure
 from domain.base import Language
-from domain.mail import FailureKind, Template, Why
+from domain.delivery import FailureKind
+from domain.mail import Template, Why
 from storage import alarms, directory, mails
 from storage.database import Database
 from storage.mails import Mail

@@ -17,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notices import Notices
 from domain.decisions import ApprovalStatus, Approver
 from domain.digests import hour_of
-from domain.mail import MailFacts, Template
+from domain.mail import MailFacts, MailGroup, Template
 from domain.organisations import ApprovalMails, Directory
 from domain.transitions import Announcement, Audience, Notice, Transition
 from storage import digests, directory
@@ -34,6 +34,7 @@ MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)
 ADA_ALONE = seats("ada")
 PORTAL = "https://portal.example"
+ADAS = ("ada", MailGroup.ORDERING)
 
 
 @pytest.fixture
@@ -260,14 +261,14 @@ async def test_what_comes_after_the_digest_of_its_hour_waits_for_the_next(
 async def test_a_second_digest_of_the_same_hour_is_never_written(post: Post) -> None:
     await announce(post, asks(1, EIGHT))
     async with post.database.session() as session:
-        assert await digests.due(session, NINE) == ("ada",)
-        assert await digests.write(session, "ada", NINE) is not None
+        assert await digests.due(session, NINE) == (ADAS,)
+        assert await digests.write(session, *ADAS, NINE) is not None
     await announce(post, asks(2, NINE - MOMENT))
     async with post.database.session() as session:
         assert await digests.due(session, TEN - MOMENT) == ()
-        assert await digests.write(session, "ada", TEN - MOMENT) is None
-        assert await digests.due(session, TEN) == ("ada",)
-        assert await digests.write(session, "ada", TEN) is not None
+        assert await digests.write(session, *ADAS, TEN - MOMENT) is None
+        assert await digests.due(session, TEN) == (ADAS,)
+        assert await digests.write(session, *ADAS, TEN) is not None
 
 
 async def test_a_relay_that_dies_while_it_collects_leaves_everything_to_the_next(

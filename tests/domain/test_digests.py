@@ -19,9 +19,11 @@ from domain.digests import (
     end_of_hour,
     hour_of,
     is_collected,
+    news,
     still_wanted,
 )
-from domain.mail import ASKED, MailFacts, Template, Why
+from domain.line import OpenTask
+from domain.mail import ASKED, MailFacts, RecordFact, Template, Why
 from domain.organisations import ApprovalMails
 from tests.storage.samples import AT, LINE, open_approval, seats, view
 
@@ -114,3 +116,54 @@ def test_an_approval_says_what_its_mail_would_have_said() -> None:
 def test_a_digest_of_very_many_lists_some_and_counts_the_others() -> None:
     facts = digest(mail(process=f"p{number}") for number in range(LISTED + 5))
     assert (len(facts.approvals), facts.further) == (LISTED, 5)
+
+
+# News of services
+
+
+def told(template: Template = Template.PROVISIONED, seq: int = 1, **more: object) -> Collected:
+    return mail(template, seq, **({"stage": "", "round": 0} | more))
+
+
+def test_news_are_wanted_whatever_has_become_of_the_process() -> None:
+    for now in (view(), view(ended=True)):
+        assert still_wanted(told(), "ada", now)
+
+
+def test_tasks_are_wanted_while_there_are_any() -> None:
+    tasks = told(Template.OPEN_TASKS)
+    assert still_wanted(tasks, "ada", view(open_tasks=(OpenTask.DNS,)))
+    assert not still_wanted(tasks, "ada", view())
+    assert not still_wanted(tasks, "ada", view(open_tasks=(OpenTask.DNS,), ended=True))
+
+
+def test_a_digest_of_news_lists_each_kind_once_per_process_by_its_latest_in_order() -> None:
+    facts = news(
+        [
+            told(Template.OPEN_TASKS, 5, facts=MailFacts(order="late")),
+            told(Template.PROVISIONED, 7),
+            told(Template.OPEN_TASKS, 2, facts=MailFacts(order="early")),
+            told(Template.LINE_MAPPED, 1, process="order-o0-line-1"),
+        ]
+    )
+    listed = [(each.process, each.template, each.order) for each in facts.services]
+    assert listed == [
+        ("order-o0-line-1", Template.LINE_MAPPED, "o1"),
+        (LINE, Template.OPEN_TASKS, "late"),
+        (LINE, Template.PROVISIONED, "o1"),
+    ]
+    assert facts.further == 0
+
+
+def test_of_more_news_than_anybody_reads_the_digest_says_how_many() -> None:
+    many = [told(process=f"order-o{number}-line-1") for number in range(LISTED + 3)]
+    facts = news(many)
+    assert (len(facts.services), facts.further) == (LISTED, 3)
+
+
+def test_news_say_what_their_mail_would_have_said() -> None:
+    record = RecordFact(owner="x.example", relative_owner="@", rrtype="TXT", value="v")
+    facts = MailFacts(order="o1", reason="why", closes_at=AT, command="countersign x", records=(record,))
+    (listed,) = news([told(Template.OPEN_TASKS, facts=facts)]).services
+    assert (listed.order, listed.reason, listed.closes_at) == ("o1", "why", AT)
+    assert (listed.command, listed.records) == ("countersign x", (record,))

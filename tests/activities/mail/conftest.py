@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from activities.mail.delivery import MailSettings, Tls
 from domain.links import LinkPurpose
-from domain.mail import ApprovalFact, FindingFact, LinkFact, MailFacts, RecordFact, Template
+from domain.mail import ApprovalFact, FindingFact, LinkFact, MailFacts, RecordFact, ServiceFact, Template
 
 SENDER = "noreply@countersign.example"
 
@@ -251,6 +251,38 @@ def full_facts() -> MailFacts:
                 order="4713",
                 decided_by="Carla Frage",
                 question="Seit wann?\nUnd für wen?",
+            ),
+        ),
+        services=(
+            ServiceFact(
+                template=Template.OPEN_TASKS,
+                order="4714",
+                line=2,
+                process="order-4714-line-2",
+                organisation="Lenz <Holding>",
+                offer="Meetings",
+                domain="lenz.example",
+                requested_by="Berta Bestellerin",
+                closes_at=datetime(2026, 3, 9, 6, 0, tzinfo=UTC),
+                records=(
+                    RecordFact(
+                        owner="lenz.example",
+                        relative_owner="@",
+                        rrtype="TXT",
+                        value="token=lenz",
+                        purpose="Inhaberschaft",
+                        verdict="PARTIAL",
+                    ),
+                ),
+                url="https://portal.example/processes/order-4714-line-2",
+                command="countersign order check 4714",
+            ),
+            ServiceFact(
+                template=Template.FAILED,
+                order="4715",
+                contact="carlo@kontakt.example",
+                decided_by="Egon Entscheider",
+                reason="Kein Platz.\nMorgen wieder.",
             ),
         ),
         further=7,

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from activities.mail.delivery import DeliveryFailure, MailSettings, Outgoing, Tls, deliver
-from domain.mail import FailureKind
+from domain.delivery import FailureKind
 
 SENDER = "noreply@countersign.example"
 RECIPIENT = "anna@customer.example"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from activities.mail.render import Rendered, render
 from domain.base import Language
-from domain.mail import ASKED, OUTSIDERS, ApprovalFact, MailFacts, RecordFact, Template, Why
+from domain.mail import ASKED, OUTSIDERS, ApprovalFact, MailFacts, RecordFact, ServiceFact, Template, Why
 
 LINK = "https://portal.example/links/eyJ4IjoxfQ.c2lnbmVk_-"
 EVERY_MAIL = list(product(Template, Language, Why))
@@ -68,6 +68,10 @@ def values_of(facts: MailFacts) -> list[str]:
     for approval in facts.approvals:
         plain += [approval.order, approval.organisation, approval.offer, approval.domain, approval.stage]
         plain += [approval.requested_by, approval.decided_by, *(approval.question or "").split("\n")]
+    for service in facts.services:
+        plain += [service.order, service.organisation, service.offer, service.domain, service.contact]
+        plain += [service.requested_by, service.decided_by, *(service.reason or "").split("\n")]
+        plain += [text for record in service.records for text in (record.value, record.purpose)]
     plain.append(str(facts.further))
     for quote in (facts.question, facts.answer, facts.reason):
         plain += (quote or "").split("\n")
@@ -204,7 +208,7 @@ def test_whoever_is_not_asked_is_told_so(
     template: Template, language: Language, full_facts: MailFacts
 ) -> None:
     please = {Language.DE: "Bitte", Language.EN: "Please"}[language]
-    facts = full_facts.model_copy(update={"reason": None})
+    facts = full_facts.model_copy(update={"reason": None, "services": ()})
     for why in Why:
         text = render(template, language, facts, why, action_links=True).text
         assert (NOTHING_TO_DO[language, why is Why.WORKFLOW_MAILS] in text) != (why in ASKED[template])
@@ -404,13 +408,35 @@ def test_a_digest_counts_what_waits_and_says_of_each_what_a_mail_of_its_own_woul
     assert "2. Question before the decision: order 4713" in mail.text
     assert "Not listed: 7 more." in mail.text
     reminder = full_facts.approvals[0]
-    assert _Reader(mail.html).links == [full_facts.url, reminder.url]
+    assert _Reader(mail.html).links == [full_facts.url, reminder.url, full_facts.services[0].url]
     for part in (mail.text, mail.html):
         assert reminder.command is not None
         assert reminder.command in part
     german = render(Template.APPROVAL_DIGEST, Language.DE, full_facts, Why.APPROVER, action_links=True)
     assert german.subject == "Genehmigungen, die auf Sie warten: 9"
     assert "1. Erinnerung, Genehmigung erbeten: Bestellung 4712, Position 1 (kunz.example)" in german.text
+
+
+def test_a_digest_of_news_says_of_each_what_happened_and_what_has_to_be_done(full_facts: MailFacts) -> None:
+    mail = render(Template.SERVICES_DIGEST, Language.EN, full_facts, Why.NOTIFY, action_links=True)
+    assert mail.subject == "News of your services: 9"
+    assert "3. Open tasks: order 4714, line 2 (lenz.example)" in mail.text
+    assert "There are still open tasks before order 4714, line 2 can be provisioned." in flat(mail.text)
+    assert "Please set the DNS records listed below in the zone of lenz.example." in flat(mail.text)
+    assert "   Until: Monday, 9 March 2026, 06:00 UTC" in mail.text.splitlines()
+    assert "   TXT for Inhaberschaft: not yet the same on all name servers" in mail.text.splitlines()
+    assert "   Command: countersign order check 4714" in mail.text.splitlines()
+    assert "4. Failed: order 4715" in mail.text
+    assert "> Morgen wieder." in mail.text.splitlines()
+    german = render(Template.SERVICES_DIGEST, Language.DE, full_facts, Why.NOTIFY, action_links=True)
+    assert german.subject == "Neuigkeiten zu Ihren Services: 9"
+    assert "Für die Aufschaltung zur Bestellung 4714, Position 2 sind noch Aufgaben" in flat(german.text)
+
+
+def test_a_digest_in_which_nothing_has_to_be_done_says_so() -> None:
+    ready = MailFacts(services=(ServiceFact(template=Template.PROVISIONED, order="4711"),))
+    mail = render(Template.SERVICES_DIGEST, Language.EN, ready, Why.NOTIFY, action_links=True)
+    assert "You do not need to do anything." in mail.text.split("1. Ready")[0]
 
 
 @pytest.mark.parametrize("language", Language)
@@ -425,7 +451,8 @@ def test_dns_verdicts_are_put_into_words(language: Language, verdict: str) -> No
 
 def test_a_page_is_linked_but_nothing_else_is(full_facts: MailFacts) -> None:
     mail = render(Template.PROVISIONED, Language.EN, full_facts, Why.REQUESTER, action_links=True)
-    pages = [full_facts.url, *(each.url for each in full_facts.approvals if each.url)]
+    listed = (*full_facts.approvals, *full_facts.services)
+    pages = [full_facts.url, *(each.url for each in listed if each.url)]
     assert _Reader(mail.html).links == pages
     hostile = MailFacts(url="javascript:alert(1)")
     assert (

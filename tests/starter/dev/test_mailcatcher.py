@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from activities.mail.delivery import MailSettings, Outgoing, Tls, deliver
+from activities.mail.delivery import DeliveryFailure, MailSettings, Outgoing, Tls, deliver
 from activities.mail.message import compose
 from activities.mail.render import Rendered
+from domain.delivery import FailureKind
 from domain.mail import MailGroup
 from starter.dev.mailcatcher import MailCatcher
 
@@ -64,6 +65,17 @@ async def test_waiting_in_vain_names_what_did_arrive() -> None:
         await deliver(mail("other"), SENDER, "anna@customer.example", settings(catcher))
         with pytest.raises(TimeoutError, match=r"anna@customer\.example: other"):
             await catcher.wait_for(lambda mail: mail.subject == "missing", timeout=0.05)
+
+
+async def test_a_mailbox_that_it_does_not_know_is_refused_for_good() -> None:
+    async with MailCatcher() as catcher:
+        catcher.unknown.add("gone@customer.example")
+        async with Outgoing(settings(catcher)) as outgoing:
+            with pytest.raises(DeliveryFailure, match=r"550 5\.1\.1") as refused:
+                await outgoing.deliver(mail("x"), SENDER, "gone@customer.example")
+            await outgoing.deliver(mail("x"), SENDER, "anna@customer.example")
+        assert refused.value.kind is FailureKind.RECIPIENT_REJECTED
+        assert [caught.recipient for caught in catcher.messages] == ["anna@customer.example"]
 
 
 async def test_a_stopped_catcher_frees_its_port() -> None:
