@@ -5,11 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.base import Command, Key, Message, Name, Text, UtcDatetime, one_line
 from domain.contact import Contact
 from domain.organisations import OrganisationKind
+
+Actor = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(one_line)]
+"""A person's key, or the address behind a link (RFC 5321 4.5.3.1.3 allows it 254 characters)."""
 
 
 class MappingPurpose(StrEnum):
@@ -81,7 +84,7 @@ class MapLine(Command):
         customer_admin: Whom `set_up_by: customer` mails.
     """
 
-    actor: Name
+    actor: Actor
     purpose: MappingPurpose
     partner: OrganisationChoice
     customer: OrganisationChoice | None = None
@@ -110,7 +113,7 @@ class SetUpLine(Command):
         generation: From the link of a customer's admin; None for people of the directory.
     """
 
-    actor: Name
+    actor: Actor
     answers: dict[str, Any]
     generation: Annotated[int, Field(ge=1)] | None = None
 

@@ -6,24 +6,20 @@ from starter.acting import Acting
 from starter.approvals import Approvals
 from starter.archive import Archive
 from starter.audit import Audit
+from starter.binding import Binding
 from starter.definitions import Definitions
-from starter.drafts import Drafts
-from starter.mapping import Mapping
-from starter.orders import Orders
-from starter.reading import Reading
 from starter.schedule import Schedules
 from starter.submission import Submissions
+from starter.summaries import Summaries
 
 
 class Countersign(
     Submissions,
-    Orders,
-    Drafts,
-    Mapping,
+    Binding,
     Definitions,
     Approvals,
     Acting,
-    Reading,
+    Summaries,
     Archive,
     Audit,
     Schedules,

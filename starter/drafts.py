@@ -94,8 +94,7 @@ class Drafts(Links):
             Refusal: LINK_INVALID, LINK_EXPIRED or LINK_REVOKED, or like `save_draft`.
         """
         shown = await self.show_link(token)
-        actor = shown.contact or f"{shown.purpose} link {shown.generation}"
-        return await self._save(shown.process, await self._view(shown.process), answers, actor, version)
+        return await self._save(shown.process, await self._view(shown.process), answers, shown.actor, version)
 
     async def _save(
         self, process: str, view: ProcessView, answers: Mapping[str, Any], actor: str, version: int

@@ -38,6 +38,11 @@ class LinkShown(Message):
     state: str
     ponr_at: datetime | None
 
+    @property
+    def actor(self) -> str:
+        """Who acts through it, for the audit."""
+        return self.contact or f"{self.purpose} link {self.generation}"
+
 
 class Links(Gateway):
     """Links, for those who have one; a link is all they need, and all it is good for is its purpose."""
@@ -108,6 +113,10 @@ class Links(Gateway):
 
 
 def _is_revoked(claims: LinkClaims, view: ProcessView) -> bool:
-    """Whether the line has another contact now than the one the link was made for."""
-    generation: int | None = getattr(view, "contact_generation", None)
-    return generation is not None and generation != claims.generation
+    """Whether the line has another contact now than the one the link was made for.
+
+    The customer's admin is nobody's successor: what they were sent stays theirs.
+    """
+    if claims.purpose is not LinkPurpose.PROVISION or view.contact is None:
+        return False
+    return view.contact.generation != claims.generation

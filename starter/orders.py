@@ -96,7 +96,7 @@ class Orders(Gateway):
 
         async def send(process: str) -> str:
             return await self._update(
-                process, wire.DEPLOY_LINE, command, LineState, _per_line(request_id, process)
+                process, wire.DEPLOY_LINE, command, LineState, per_line(request_id, process)
             )
 
         return await self._send_to_lines(order, line, send, Code.NOT_DEPLOYABLE)
@@ -121,7 +121,7 @@ class Orders(Gateway):
 
         async def send(process: str) -> str:
             return await self._update(
-                process, wire.WITHDRAW, command, ApprovalStatus, _per_line(request_id, process)
+                process, wire.WITHDRAW, command, ApprovalStatus, per_line(request_id, process)
             )
 
         results = await self._send_to_lines(order, line, send, Code.NOT_PENDING)
@@ -158,7 +158,7 @@ class Orders(Gateway):
 
         async def send(process: str) -> str:
             return await self._update(
-                process, wire.CANCEL_LINE, command, LineState, _per_line(request_id, process)
+                process, wire.CANCEL_LINE, command, LineState, per_line(request_id, process)
             )
 
         return await self._send_to_lines(order, line, send, Code.NOT_PENDING)
@@ -223,6 +223,6 @@ class Orders(Gateway):
         )
 
 
-def _per_line(request_id: str | None, process: str) -> str | None:
+def per_line(request_id: str | None, process: str) -> str | None:
     """An update id that is the same for a repeated request, and differs from line to line."""
     return f"{request_id}/{process}" if request_id else None

@@ -1,4 +1,4 @@
-"""A mail server for development, demos and tests: takes every mail, delivers none, shows them all.
+"""A mail server for development, demos and tests: takes mails, delivers none, shows them all.
 
 It speaks real SMTP on the loopback interface, so that what is tested is what runs in production (SPEC D11).
 """
@@ -48,11 +48,16 @@ class Caught:
 class MailCatcher:
     """Catches mails in memory and, if it is given a folder, as one .eml file each.
 
-    Usable as an async context manager; `messages` grows in order of arrival.
+    Usable as an async context manager.
+
+    Attributes:
+        messages: Grows in order of arrival.
+        unknown: Addresses that it refuses for good, as a server does that has no such mailbox.
     """
 
     def __init__(self, folder: Path | None = None, port: int = 0) -> None:
         self.messages: list[Caught] = []
+        self.unknown: set[str] = set()
         self._folder = folder
         self._port = port
         self._server: asyncio.Server | None = None
@@ -112,6 +117,20 @@ class MailCatcher:
         except TimeoutError:
             arrived = [f"{mail.recipient}: {mail.subject}" for mail in self.messages]
             raise TimeoutError(f"no such mail within {timeout} s; arrived so far: {arrived}") from None
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's hook)
+        self,
+        server: SMTP,  # noqa: ARG002
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],  # noqa: ARG002
+    ) -> str:
+        """Takes a recipient, or refuses one; aiosmtpd calls this for each."""
+        if address in self.unknown:
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 recipient ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 (aiosmtpd's hook)
         """Takes a mail; aiosmtpd calls this after the final dot."""

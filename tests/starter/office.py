@@ -1,35 +1,46 @@
 """Fixtures: the client on a real server and database, with the sample catalogue and directory loaded.
 
 Processes, projection and mails are the real ones; DNS and the backend are the fakes of `tests.workflows`.
+There is no relay: only mails that their process waits for are handed over by themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 from temporalio.worker import Worker
 
 from activities.directory import Directory
+from activities.mail.delivery import MailSettings, Tls
 from activities.notices import Notices
+from activities.outbox import Outbox
 from domain import wire
 from domain.errors import Refusal
+from domain.links import LinkSigner
 from domain.orders import OrderItem, SubmitOrder
 from starter.client import Countersign
+from starter.dev.mailcatcher import MailCatcher
 from starter.dev.samples import load_samples
 from starter.dev.temporal import VirtualTime
 from starter.gateway import utc_now
 from starter.reading import OrderStatus
 from starter.submission import Submitted
 from storage.database import Database
+from storage.tables import MailStatus
 from tests.workflows.world import World
 from workflows.registry import WORKFLOWS, workflow_runner
 
 SALES = "bergsicht-sales-1"
 OPERATOR = "nordwall-operator-1"
+LINK_KEY = "k" * 64
+PORTAL = "https://portal.example"
 
 
 @dataclass
@@ -39,9 +50,13 @@ class Office:
     Attributes:
         world: What DNS and the backend answer.
         client: What is under test.
+        mail: The mail server.
+        outbox: Hands over mails that no process waits for, when it is told to.
     """
 
     client: Countersign
+    mail: MailCatcher
+    outbox: Outbox
     world: World
     time: VirtualTime
     database: Database
@@ -76,6 +91,19 @@ class Office:
                 waiting = await self.client.open_approvals()
                 if any(e.process == process and e.stage == stage and e.roster for e in waiting):
                     return process
+                await asyncio.sleep(0.02)
+
+    async def link(self, process: str, recipient: str) -> str:
+        """The token of the newest link of a line that was mailed to an address, once one was."""
+        async with asyncio.timeout(20):
+            while True:
+                await self.outbox.hand_over_due()
+                mails = await self.client.mails(process=process, recipient=recipient)
+                for raw in (mail.raw for mail in mails if mail.status is MailStatus.ACCEPTED and mail.raw):
+                    body = message_from_bytes(raw, policy=default).get_body(("plain",))
+                    found = re.search(rf"{PORTAL}/links/(\S+)", str(body.get_content()) if body else "")
+                    if found:
+                        return found[1]
                 await asyncio.sleep(0.02)
 
     async def closed(self, process: str) -> None:
@@ -120,18 +148,35 @@ async def sampled(sqlite_database: Database) -> Database:
 async def office(sampled: Database, virtual_time: VirtualTime, task_queue: str) -> AsyncIterator[Office]:
     """An office with a running worker."""
     world = World()
+    signer = LinkSigner((LINK_KEY,))
     client = Countersign(
-        virtual_time.client, sampled, clock=no_clock, allow_special_use=True, task_queue=task_queue
-    )
-    async with Worker(
         virtual_time.client,
+        sampled,
+        clock=no_clock,
+        allow_special_use=True,
         task_queue=task_queue,
-        workflows=WORKFLOWS,
-        activities=[
-            Notices(sampled).announce,
-            Directory(sampled).look_up,
-            *(each for each in world.activities if each not in {world.announce, world.look_up}),
-        ],
-        workflow_runner=workflow_runner(),
-    ):
-        yield Office(client, world, virtual_time, sampled, task_queue)
+        links=signer,
+    )
+    async with MailCatcher() as mail:
+        outbox = Outbox(sampled, settings(mail), public_url=PORTAL, signer=signer)
+        real = [Notices(sampled).announce, Directory(sampled).look_up, outbox.deliver]
+        fakes = {world.announce, world.look_up, world.deliver}
+        async with Worker(
+            virtual_time.client,
+            task_queue=task_queue,
+            workflows=WORKFLOWS,
+            activities=[*real, *(each for each in world.activities if each not in fakes)],
+            workflow_runner=workflow_runner(),
+        ):
+            yield Office(client, mail, outbox, world, virtual_time, sampled, task_queue)
+
+
+def settings(mail: MailCatcher) -> MailSettings:
+    """How the office's mails reach its server."""
+    return MailSettings(
+        host="127.0.0.1",
+        port=mail.port,
+        sender="noreply@nordwall.example",
+        sender_name="Nordwall",
+        tls=Tls.NONE,
+    )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from domain.contact import Contact, ContactState
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, recipient_digest
 from domain.transitions import ProcessView
 from starter.client import Countersign
@@ -14,10 +15,6 @@ from tests.starter.office import Office, refusal
 
 SIGNER = LinkSigner(("k" * 64,))
 SALES_ADDRESS = "beatrice.sales@bergsicht.example"
-
-
-class WithContact(ProcessView):
-    contact_generation: int | None = None
 
 
 def reader(office: Office, signer: LinkSigner | None = SIGNER, now: datetime | None = None) -> Countersign:
@@ -80,7 +77,8 @@ class TestShowing:
     async def test_is_refused_once_somebody_else_is_the_contact(
         self, office: Office, line: str, generation: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        view = WithContact(**dict(await office.client.view(line)), contact_generation=2)
+        contact = ContactState(contact=Contact(email=SALES_ADDRESS), generation=2)
+        view = (await office.client.view(line)).model_copy(update={"contact": contact})
 
         async def answer(_: Countersign, __: str) -> ProcessView:
             return view
@@ -90,6 +88,8 @@ class TestShowing:
         assert code == "LINK_REVOKED"
         assert message.startswith("link:")
         assert (await reader(office).show_link(token(line, generation=2))).generation == 2
+        for_admin = token(line, generation=generation, purpose=LinkPurpose.SET_UP)
+        assert (await reader(office).show_link(for_admin)).purpose is LinkPurpose.SET_UP
 
     async def test_is_refused_when_the_link_was_changed_or_is_over(self, office: Office, line: str) -> None:
         given = token(line)

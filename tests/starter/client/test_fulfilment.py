@@ -1,0 +1,163 @@
+"""The provisioning contact through the client: by people, and through links in real mails (L9-L11, L18)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from domain import wire
+from domain.errors import Code
+from domain.orders import ContactGiven
+from tests.starter.contacts import CARLA, OWN_COMPANY, asked, contact, ordered
+from tests.starter.office import OPERATOR, SALES, Office, refusal
+
+DAVE = ContactGiven(email="dave@kueferei.example")
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+CONTACT = "bergsicht-contact-1"
+
+Command = Callable[[Office, str, str], Awaitable[object]]
+BY_PEOPLE: dict[str, Command] = {
+    "resend": lambda office, order, actor: office.client.resend_mail(order, 1, actor),
+    "change": lambda office, order, actor: office.client.change_contact(order, DAVE, actor, 1),
+    "change all": lambda office, order, actor: office.client.change_contact(order, DAVE, actor),
+}
+
+
+@pytest.mark.parametrize("command", BY_PEOPLE)
+class TestEveryCommand:
+    async def test_is_refused_to_whoever_lacks_the_permission_now(self, office: Office, command: str) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        for actor in (CONTACT, "hafenblick-sales-1", "nobody", "no key\n"):
+            code, _ = await refusal(BY_PEOPLE[command](office, order, actor))
+            assert code == Code.NOT_PERMITTED
+
+    async def test_is_refused_for_an_order_that_does_not_exist(self, office: Office, command: str) -> None:
+        assert (await refusal(BY_PEOPLE[command](office, "nosuchorder", SALES)))[0] == Code.NOT_FOUND
+
+    async def test_is_refused_where_the_offer_wants_no_contact(self, office: Office, command: str) -> None:
+        accepted = await office.submit("certificate")
+        await office.line_is(accepted.order, "confirmed")
+        code, message = await refusal(BY_PEOPLE[command](office, accepted.order, SALES))
+        assert code == Code.NOT_ALLOWED
+        assert "contact" in message
+
+    async def test_points_to_the_portal_after_the_point_of_no_return(
+        self, office: Office, command: str
+    ) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        await office.client.map_line(order, 1, OWN_COMPANY, SALES)
+        if command == "change all":
+            (result,) = await office.client.change_contact(order, DAVE, SALES)
+            assert result.refused is not None
+            assert result.refused.code is Code.POINT_OF_NO_RETURN
+        else:
+            code, message = await refusal(BY_PEOPLE[command](office, order, SALES))
+            assert code == Code.POINT_OF_NO_RETURN
+            assert "portal" in message
+
+
+class TestResending:
+    async def test_brings_the_mail_again_after_a_minute(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        assert (await refusal(office.client.resend_mail(order, 1, SALES)))[0] == Code.TOO_OFTEN
+        await office.skip(line, MINUTE)
+        state = await office.client.resend_mail(order, 1, OPERATOR, "they deleted it", request_id="r1")
+        assert (
+            await office.client.resend_mail(order, 1, OPERATOR, "they deleted it", request_id="r1") == state
+        )
+        await office.mail.wait_for(lambda _: len(office.mail.messages) == 2)
+        assert {mail.recipient for mail in office.mail.messages} == {CARLA}
+
+    async def test_of_a_line_that_is_not_there_is_not_found(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        code, message = await refusal(office.client.resend_mail(order, 9, SALES))
+        assert (code, message.partition(":")[0]) == (Code.NOT_FOUND, "line")
+
+
+class TestChanging:
+    async def test_of_a_contact_who_cannot_be_reached_tells_the_next(self, office: Office) -> None:
+        office.mail.unknown.add(CARLA)
+        order = await ordered(office, "meetings-suite")
+        await contact(office, wire.line_id(order, 1), lambda state: "550" in (state.bounced or ""))
+        (result,) = await office.client.change_contact(order, DAVE, SALES, 1)
+        assert result.contact is not None
+        assert (result.contact.generation, result.contact.bounced) == (2, None)
+        assert await office.link(await asked(office, order), DAVE.email)
+
+    async def test_for_all_lines_answers_per_line(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite", "calling-suite")
+        for number in (1, 2):
+            await asked(office, order, number)
+        await office.client.map_line(order, 2, OWN_COMPANY, SALES)
+        first, second = await office.client.change_contact(order, DAVE, SALES)
+        assert first.contact is not None
+        assert first.contact.contact.email == DAVE.email
+        assert second.refused is not None
+        assert second.refused.code is Code.POINT_OF_NO_RETURN
+
+    async def test_is_refused_for_the_present_contact(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        same = ContactGiven(email="carla@KUEFEREI.example")
+        assert (await refusal(office.client.change_contact(order, same, SALES, 1)))[0] == Code.DUPLICATE
+
+    @pytest.mark.parametrize(
+        "email",
+        [
+            "Dave <dave@kueferei.example>",
+            "dave@kueferei.example,eve@kueferei.example",
+            "dave@kueferei.example\r\nBcc: eve@kueferei.example",
+            "dave\0@kueferei.example",
+            "düve@kueferei.example",
+            f"{'d' * 320}@kueferei.example",
+            "",
+        ],
+    )
+    async def test_takes_one_plain_address_only(self, office: Office, email: str) -> None:
+        order = await ordered(office, "meetings-suite")
+        code, message = await refusal(
+            office.client.change_contact(order, ContactGiven(email=email), SALES, 1)
+        )
+        assert (code, message.partition(":")[0]) == (Code.INVALID_INPUT, "contact.email")
+
+    async def test_reaches_an_internationalised_domain(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        given = ContactGiven(email="dave@küferei.example")
+        (result,) = await office.client.change_contact(order, given, SALES, 1)
+        assert result.contact is not None
+        assert result.contact.contact.email == "dave@xn--kferei-3ya.example"
+
+
+class TestHandingOver:
+    async def test_names_somebody_else_and_ends_the_link(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        first = await office.link(line, CARLA)
+        state = await office.client.hand_over(first, DAVE, "he knows")
+        assert (state.contact.email, state.generation) == (DAVE.email, 2)
+        for call in (office.client.hand_over(first, DAVE), office.client.show_link(first)):
+            assert (await refusal(call))[0] == Code.LINK_REVOKED
+        second = await office.link(line, DAVE.email)
+        assert (await office.client.show_link(second)).contact == DAVE.email
+
+    async def test_is_refused_at_once_after_a_change_of_the_contact(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        token = await office.link(await asked(office, order), CARLA)
+        await office.client.change_contact(order, DAVE, SALES, 1)
+        given = ContactGiven(email="eve@kueferei.example")
+        assert (await refusal(office.client.hand_over(token, given)))[0] == Code.LINK_REVOKED
+
+    async def test_works_once_the_line_is_closed(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        token = await office.link(line, CARLA)
+        await office.skip(line, 8 * DAY)
+        await office.line_is(order, "closed")
+        assert (await office.client.hand_over(token, DAVE)).generation == 2
