@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from domain.errors import Refusal
 from domain.matching import (
     LIMIT,
+    LONGEST_TEXT,
+    LONGEST_WORD,
     MAX_WORDS,
     Candidate,
     MatchedBy,
     closest,
     domain_key,
+    in_one,
     ranked,
     searched_domain,
     searched_words,
@@ -122,6 +125,24 @@ def test_case_does_not_matter(name: str) -> None:
 def test_the_beginning_of_a_word_stays_one(word: str, data: st.DataObject) -> None:
     beginning = word[: data.draw(st.integers(1, len(word)))]
     assert words_of(word)[0].startswith(words_of(beginning)[0])
+
+
+@given(st.text(max_size=60), st.data())
+def test_all_words_in_one_text_tell_with_which_letters_words_begin(name: str, data: st.DataObject) -> None:
+    words = words_of(name)
+    beginning = data.draw(
+        st.sampled_from([word[: n + 1] for word in words for n in range(len(word))] or ["x"])
+    )
+    assert (f" {beginning}" in in_one(words)) is any(word.startswith(beginning) for word in words)
+
+
+@pytest.mark.parametrize(
+    "letter", ["x", "\N{SQUARE CORPORATION}", "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"]
+)
+def test_no_name_is_too_long_for_an_index(letter: str) -> None:
+    words = words_of(letter * 200)
+    assert max(map(len, words)) <= LONGEST_WORD
+    assert len(in_one(words_of(" ".join(f"{n}{letter * 3}" for n in range(500))))) <= LONGEST_TEXT
 
 
 @pytest.mark.parametrize("search", ["", "   ", "&", "…"])

@@ -202,6 +202,16 @@ class TestBySearch:
         assert await found(session, None, "ebner", PARTNER) == [("mull", "search")]
         assert await found(session, None, "ebner", CUSTOMER) == []
 
+    @pytest.mark.parametrize("letter", ["x", "\N{SQUARE CORPORATION}", "\N{GRINNING FACE}"])
+    async def test_takes_names_of_any_letters(self, session: AsyncSession, letter: str) -> None:
+        name = f"Zunft {letter * 190}"
+        await load(
+            session, [organisation("odd", name), organisation("long", " ".join(f"w{n}" for n in range(50)))]
+        )
+        assert await searched(session, "zunft") == ["odd"]
+        assert await searched(session, name) == ["odd"]
+        assert await searched(session, "w49 w0 w25") == ["long"]
+
     async def test_finds_a_domain_that_was_verified(self, session: AsyncSession) -> None:
         await verify(session, "xn--mller-kva.example", "alp")
         assert await searched(session, "müller.example") == ["alp"]
