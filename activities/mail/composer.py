@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeVar
+from urllib.parse import quote
 
 from activities.mail.delivery import MailSettings
 from activities.mail.message import compose
@@ -11,6 +12,7 @@ from activities.mail.render import render
 from domain import wire
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, link_url, recipient_digest
 from domain.mail import OUTSIDERS, ApprovalFact, MailFacts, ServiceFact
+from domain.notifications import choice_counts
 from storage.mails import Mail
 
 Facts = TypeVar("Facts", MailFacts, ApprovalFact, ServiceFact)
@@ -66,6 +68,7 @@ class Composer:
             rendered=rendered,
             group=mail.group,
             process=mail.process,
+            unsubscribe=self._unsubscribe(mail),
         )
 
     def _each_with_ways(self, listed: Sequence[Listed], person: str) -> tuple[Listed, ...]:
@@ -78,6 +81,17 @@ class Composer:
         if facts.command and "--as" not in facts.command:
             facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
         return facts
+
+    def _unsubscribe(self, mail: Mail) -> str | None:
+        """Where the reader can switch the mail's group off; None if it is not up to the reader."""
+        if not choice_counts(mail.template, mail.why):
+            return None
+        if self._public_url is not None:
+            return f"{self._public_url}/people/{mail.person}/notifications?group={mail.group}"
+        if self._settings.unsubscribe is not None:
+            subject = quote(f"notifications {mail.person} {mail.group} off")
+            return f"mailto:{self._settings.unsubscribe}?subject={subject}"
+        return None
 
     def _signed(self, mail: Mail) -> str | None:
         """The link of a mail as a URL: for the address it goes to, and for none that only reads along."""

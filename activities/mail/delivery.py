@@ -48,6 +48,8 @@ class MailSettings(BaseModel):
 
     Attributes:
         sender: Address in From and in the envelope.
+        unsubscribe: Address that takes people's wishes for fewer mails; mails that can be switched off name
+            it where there is no `public_url` with a page for that.
         ca_file: Certificates to trust besides the system's, for a server with a private authority.
         connect_timeout: Seconds for connecting, including TLS.
         command_timeout: Seconds for the answer to a command.
@@ -61,6 +63,7 @@ class MailSettings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)]
     sender: Annotated[str, AfterValidator(_address)]
     sender_name: Name
+    unsubscribe: Annotated[str, AfterValidator(_address)] | None = None
     tls: Tls = Tls.STARTTLS
     username: str | None = None
     password: SecretStr | None = None

@@ -26,6 +26,9 @@ _AS_WRITTEN = SMTP.clone(refold_source="none")
 _MAIL_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,98}(?<!\.)")
 """What may stand before the @ of a Message-ID without quoting (RFC 5322 3.2.3), as far as we use it."""
 
+_URL = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,800}")
+"""What may stand between the angle brackets of List-Unsubscribe: printable ASCII without any itself."""
+
 
 def compose(
     *,
@@ -37,6 +40,7 @@ def compose(
     rendered: Rendered,
     group: MailGroup,
     process: str,
+    unsubscribe: str | None = None,
 ) -> bytes:
     """Composes a mail to one recipient, ready for SMTP: CRLF lines, nothing but ASCII.
 
@@ -49,10 +53,11 @@ def compose(
         rendered: What `render` wrote.
         group: For filters in the reader's mail client.
         process: Workflow id, likewise.
+        unsubscribe: Where the reader can switch the group off, a URL without angle brackets (RFC 2369 3.2).
 
     Raises:
         Refusal: `sender` or `recipient` is not a single plain address.
-        ValueError: `mail_id` cannot be part of a Message-ID.
+        ValueError: `mail_id` cannot be part of a Message-ID, or `unsubscribe` is no plain URL.
     """
     if not _MAIL_ID.fullmatch(mail_id):
         raise ValueError(f"mail_id: {mail_id!a} cannot be part of a Message-ID")
@@ -67,6 +72,11 @@ def compose(
     message.set_raw("Auto-Submitted", "auto-generated")
     message.set_raw("X-Countersign-Group", group.value)
     message.set_raw("X-Countersign-Process", _unstructured("X-Countersign-Process", process))
+    if unsubscribe is not None:
+        if not _URL.fullmatch(unsubscribe):
+            raise ValueError(f"unsubscribe: {unsubscribe!a} is no plain URL")
+        # Without List-Unsubscribe-Post (RFC 8058): it promises that a POST alone switches the group off.
+        message.set_raw("List-Unsubscribe", f"<{unsubscribe}>")
     message.set_content(rendered.text, cte="quoted-printable")
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
     # "=" never stands by itself in quoted-printable, so no text can contain this boundary.

@@ -43,13 +43,16 @@ class Post:
         self.clock = Clock()
 
     def relay(
-        self, server: SmtpServer | MailCatcher, database: Database | None = None, **options: Any
+        self,
+        server: SmtpServer | MailCatcher,
+        database: Database | None = None,
+        settings: dict[str, Any] | None = None,
+        **options: Any,
     ) -> Outbox:
-        settings = MailSettings(
-            host="127.0.0.1", port=server.port, sender=SENDER, sender_name="Countersign", tls=Tls.NONE
-        )
+        fields = {"host": "127.0.0.1", "port": server.port, "sender": SENDER, "sender_name": "Countersign"}
+        mail = MailSettings.model_validate(fields | {"tls": Tls.NONE} | (settings or {}))
         idle = timedelta(milliseconds=5)
-        return Outbox(database or self.database, settings, clock=self.clock, idle=idle, **options)
+        return Outbox(database or self.database, mail, clock=self.clock, idle=idle, **options)
 
     async def queue(self, *recipients: Recipient, count: int = 1) -> None:
         """Queues mails that ask for an approval: `count` to each recipient."""

@@ -57,6 +57,7 @@ def composed(
     recipient: str = "anna@customer.example",
     at: datetime = AT,
     process: str = "order-4711",
+    unsubscribe: str | None = None,
 ) -> bytes:
     return compose(
         mail_id=mail_id,
@@ -67,6 +68,7 @@ def composed(
         rendered=Rendered(subject, text, html),
         group=MailGroup.ORDERING,
         process=process,
+        unsubscribe=unsubscribe,
     )
 
 
@@ -92,6 +94,32 @@ def test_the_headers_are_these_and_no_others() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Countersign-Group"] == "ordering"
     assert message["X-Countersign-Process"] == "order-4711"
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["https://portal.example/people/ada/notifications?group=services", "mailto:stop@a.example?subject=x%20y"],
+)
+def test_a_group_that_can_be_switched_off_says_where_but_promises_no_single_click(way: str) -> None:
+    message = parsed(composed(unsubscribe=way))
+    assert message["List-Unsubscribe"] == f"<{way}>"
+    assert message["List-Unsubscribe-Post"] is None
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "https://portal.example/\r\nBcc: eve@evil.example",
+        "https://portal.example/>, <https://evil.example",
+        "javascript:alert(1)",
+        "https://portal.example/ä",
+        "https://" + "x" * 900,
+        "",
+    ],
+)
+def test_what_is_no_plain_url_never_gets_into_the_header(way: str) -> None:
+    with pytest.raises(ValueError, match="unsubscribe"):
+        composed(unsubscribe=way)
 
 
 def test_a_real_mail_comes_back_as_it_was_rendered(full_facts: MailFacts) -> None:
