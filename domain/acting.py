@@ -42,6 +42,8 @@ MAX_ACTIONS = 100
 def check_action(approval: Approval, command: StageCommand, now: datetime) -> None:
     """Refuses an action that is not allowed now.
 
+    Before the roster is seated nobody is turned away for lacking a seat; check again once it is.
+
     Raises:
         Refusal: Those of `admission`, NOT_ALLOWED, NOT_PENDING for a question that is not open, TOO_OFTEN.
     """
@@ -56,7 +58,8 @@ def check_action(approval: Approval, command: StageCommand, now: datetime) -> No
         raise Refusal(
             Code.TOO_OFTEN, f"{what}: {MAX_ACTIONS} actions were taken on this approval; decide it now"
         )
-    _check(command, approval)
+    if approval.roster is not None:
+        _check(command, approval)
 
 
 def apply_action(approval: Approval, command: StageCommand, now: datetime, found: LookedUp) -> ActionRecorded:
@@ -94,8 +97,8 @@ def needs(approval: Approval, command: StageCommand, parties: Parties) -> LookUp
             return ask.model_copy(update={"roster": approval.next_asked})
         case RefreshRoster():
             return LookUp(parties=parties, operator=command.actor, roster=approval.stage.approvers)
-        case HandBack():
-            return LookUp(parties=parties)  # Whoever has lost the permission is welcome to.
+        case HandBack() | Answer() | RecallInquiry():
+            return LookUp(parties=parties)  # Who has lost the permission may still make way for others.
         case _:
             return ask
 
@@ -326,9 +329,7 @@ def _(command: Undo, approval: Approval, now: datetime, found: LookedUp) -> None
 @_apply.register(RefreshRoster)
 def _(command: RefreshRoster, approval: Approval, now: datetime, found: LookedUp) -> None:  # noqa: ARG001
     candidates = approval.eligible(found.roster or ())
-    # Whose vote counts as given when a stage opens cannot join it later: they may not vote.
-    joining = [each for each in candidates if not approval.is_barred(each.key)]
-    approval.opening.refresh(joining, frozenset(approval.decided))
+    approval.opening.refresh(candidates, frozenset(approval.decided))
 
 
 def _person(found: LookedUp) -> Approver:

@@ -7,7 +7,7 @@ in decisions and the time and carries out what follows (SPEC 4.2 to 4.5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -33,24 +33,19 @@ class Approval(Course):
     # Seats
 
     def seat(self, candidates: Iterable[Approver]) -> None:
-        """Records who may decide the open stage."""
-        self.opening.seat(self.eligible(candidates))
+        """Records who may decide the open stage; whose vote counts as given has a seat, too."""
+        granted = {self.requester} if self.handles_requester is RequesterIsApprover.GRANTED else set()
+        self.opening.seat(self.eligible(candidates, granted))
 
     def bring_in(self, candidates: Iterable[Approver], part: Part) -> None:
         """Gives seats to people who are asked besides the stage's approvers: fallback or escalation team."""
         seats = [each.model_copy(update={"part": part}) for each in candidates]
         self.opening.bring_in(self.eligible(seats), frozenset(self.decided))
 
-    def eligible(self, candidates: Iterable[Approver]) -> tuple[Approver, ...]:
+    def eligible(self, candidates: Iterable[Approver], granted: Collection[str] = ()) -> tuple[Approver, ...]:
         """The candidates without requester and beneficiary, unless those may decide, each once."""
-        granted = self.handles_requester is RequesterIsApprover.GRANTED
-        return tuple(
-            {
-                each.key: each
-                for each in candidates
-                if not self.is_barred(each.key) or (granted and each.key == self.requester)
-            }.values()
-        )
+        found = {each.key: each for each in candidates if each.key in granted or not self.is_barred(each.key)}
+        return tuple(found.values())
 
     def authorisation(self, seat: Approver, parties: Parties) -> Authorise:
         """What the directory is asked before somebody decides or acts from a seat."""

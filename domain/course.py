@@ -65,7 +65,7 @@ class Course:
     @property
     def stage(self) -> Stage:
         """The stage that is open, or was last."""
-        return self.definition.stages[max(self.index, 0)]
+        return self._opening.stage if self._opening else self.definition.stages[0]
 
     @property
     def opening(self) -> Opening:
@@ -104,6 +104,9 @@ class Course:
         if self._replacement is not None:
             self.definition, self._replacement = self._replacement, None
         index, self.skipped = self._following()
+        if index is None:
+            self.status = ApprovalStatus.APPROVED
+            return None
         if self._jump is not None:
             self.round += 1
             self._passed = frozenset()
@@ -111,15 +114,12 @@ class Course:
             self._passed |= {self.stage.name}
         self._passed |= set(self.skipped)
         self._jump = None
-        if index is None:
-            self.status = ApprovalStatus.APPROVED
-            return None
-        self.index = index
-        calendar = self._calendars.get(self.stage.calendar) if self.stage.calendar else None
-        self._opening = Opening(self.stage, self.round, now, calendar)
-        if self.stage.wait is not None:
+        self.index, stage = index, self.definition.stages[index]
+        calendar = self._calendars.get(stage.calendar) if stage.calendar else None
+        self._opening = Opening(stage, self.round, now, calendar)
+        if stage.wait is not None:
             self._opening.seat(())
-        return self.stage
+        return stage
 
     def leave(self, outcome: Outcome, to: str | None = None) -> None:
         """Ends the present opening without votes; with `to`, a new round goes on at that stage."""

@@ -1,7 +1,6 @@
 """The approval against a second opinion: random definitions, people, clocks and orders of events.
 
-The machine does what the gate does (`workflows/gate.py`): it buffers decisions until the roster is seated
-and opens the next stage at once when the clock or the want of approvers has passed one.
+Whatever happens goes through the pure gate and into the model, and after every step both tell the same story.
 """
 
 from __future__ import annotations
@@ -10,255 +9,332 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, Phase, event, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from domain.approval import Approval
-from domain.decisions import Approver, Decide
+from domain.acting import ACTIONS
+from domain.decisions import Decide
 from domain.definitions import ApprovalDefinition
 from domain.errors import Refusal
-from tests.domain.models import ApprovalModel
+from tests.domain.approval_moves import WholeApproval
+from tests.domain.approval_sheet import Rules
+from tests.domain.approval_world import (
+    BENEFICIARY,
+    EVERYBODY,
+    GHOST,
+    NAMES,
+    OPERATOR,
+    OTHERS,
+    REQUESTER,
+    STAFF,
+    PureGate,
+    Register,
+    definitions,
+    often,
+)
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-REQUESTER, BENEFICIARY, STRANGER = "requester", "beneficiary", "stranger"
-STAFF = ["ann", "ben", "cas", "dee"]
-PEOPLE = [*STAFF, *STAFF, REQUESTER, BENEFICIARY, STRANGER]
-HOURS = st.integers(1, 60).map(lambda hours: timedelta(hours=hours))
-CANDIDATES = st.lists(st.sampled_from(PEOPLE), max_size=7)
+PEOPLE = st.sampled_from([*STAFF, *STAFF, *EVERYBODY])
+COMMANDS = {action.action: action for action in ACTIONS}
+Move = Callable[[st.DataObject], None]
 
 
-@st.composite
-def stages(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    combine = draw(st.sampled_from(["any", "all", "quorum"]))
-    deadline = draw(HOURS)
-    before = [timedelta(hours=h) for h in (1, 2, 5, 8, 13) if timedelta(hours=h) < deadline]
-    return {
-        "name": name,
-        "title": name.title(),
-        "approvers": {"permission": "approve"},
-        "combine": combine,
-        "quorum": draw(st.integers(1, 3)) if combine == "quorum" else None,
-        "denials": draw(st.integers(1, 3)),
-        "deadline": deadline,
-        "on_deadline": draw(st.sampled_from(["expire", "approve", "deny"])),
-        "reminders": draw(st.lists(st.sampled_from(before), max_size=3)) if before else [],
-        "on_nobody": draw(st.sampled_from(["hold", "skip", "deny"])),
-        "self_approval": draw(st.booleans()),
-        "reason_required": draw(st.booleans()),
-    }
-
-
-@st.composite
-def definitions(draw: st.DrawFn) -> dict[str, Any]:
-    names = ["first", "second", "third"][: draw(st.integers(1, 3))]
-    parts = [draw(stages(name)) for name in names]
-    return {"name": "random", "version": 1, "title": "Random", "stages": parts}
-
-
-@st.composite
-def utterances(draw: st.DrawFn) -> dict[str, Any]:
-    """A decision as somebody words it; stage and time of receipt are relative to how things stand."""
-    return {
-        "stage": draw(st.sampled_from(["open"] * 6 + ["first", "second", "third", "nowhere"])),
-        "round": draw(st.sampled_from([1] * 9 + [0, 2])),
-        "verdict": draw(st.sampled_from(["approve"] * 3 + ["deny"])),
-        "actor": draw(st.sampled_from(PEOPLE)),
-        "reason": draw(st.sampled_from(["too dear", "too dear", None, "  "])),
-        "received": draw(st.sampled_from([None, "now", "deadline"])),
-        "seconds": draw(st.sampled_from([-86_400, -1, 0, 1, 3_600])),
-    }
-
-
-def code_of(command: Callable[[], None]) -> str | None:
-    """The code a command is refused with, None if it is not."""
+def outcome_of(command: Callable[[], Any]) -> tuple[str | None, Any]:
+    """The code a command is refused with, or what it is answered with."""
     try:
-        command()
+        return None, command()
     except Refusal as refusal:
-        return refusal.code
-    return None
+        return str(refusal.code), None
 
 
-class ApprovalMachine(RuleBasedStateMachine):
-    """Whatever happens to an approval, in any order, at any time."""
+class Votes(RuleBasedStateMachine):
+    """Whatever is said of one request after the other, in any order, at any time.
+
+    One rule draws from all that can happen, so that each of the steps counts: among many rules Hypothesis
+    switches most off in a run.
+    """
+
+    rich = False
 
     def __init__(self) -> None:
         super().__init__()
         self.now = START
-        self.said: list[dict[str, Any]] = []
-        self.buffered: list[dict[str, Any]] = []
+        self.register = Register()
 
-    @initialize(definition=definitions(), beneficiary=st.sampled_from([None, BENEFICIARY]))
-    def begins(self, definition: dict[str, Any], beneficiary: str | None) -> None:
-        self.real = Approval(ApprovalDefinition.model_validate(definition), REQUESTER, beneficiary)
-        self.model = ApprovalModel(definition, {REQUESTER} | ({beneficiary} if beneficiary else set()))
+    @initialize(data=st.data())
+    def begins(self, data: st.DataObject) -> None:
+        self.said: list[Rules] = []
+        self.waiting: list[Rules] = []
+        definition = data.draw(definitions(rich=self.rich))
+        beneficiary = data.draw(st.sampled_from([None, BENEFICIARY]))
+        self.real = PureGate(ApprovalDefinition.model_validate(definition), beneficiary, self.register)
+        self.model = WholeApproval(
+            definition,
+            REQUESTER,
+            beneficiary,
+            self.register.who,
+            exists=self.register.exists,
+            may_approve=self.register.may_approve,
+        )
+        self.model.is_away = self.register.is_away
+        if data.draw(often(True, False)):
+            self._goes_on()
 
-    # Stages
+    @rule(data=st.data())
+    def something_happens(self, data: st.DataObject) -> None:
+        moves = [move for move, weight in self.moves() for _ in range(weight)]
+        move = data.draw(st.sampled_from(moves), label="move")
+        note(move.__name__)
+        move(data)
 
-    @rule(people=st.none() | CANDIDATES)
-    def the_process_goes_on(self, people: list[str] | None) -> None:
-        """Opens a stage, seats its roster at once or later, or looks at the clock."""
-        if self.model.awaits_opening:
-            self._open()
-        else:
-            self._look_at_the_clock()
-        if people is not None and self.model.opened and self._lacks_roster():
-            self._seat(people)
+    def moves(self) -> list[tuple[Move, int]]:
+        """What can happen now, and how often it does."""
+        return [
+            (self.those_who_are_asked_decide_at_once, 6 if self.model.waiting_for else 0),
+            (self.somebody_decides, 2),
+            (self.a_decision_comes_again, 2 if self.said else 0),
+            (self.the_request_is_withdrawn, 1),
+            (self.time_passes, 2),
+            (self.time_passes_to_about_the_next_due, 3 if self.model.next_due else 0),
+            (self.the_directory_changes, 2),
+            (self.another_request_follows, 0 if self.model.is_pending else 12),
+        ]
+
+    def another_request_follows(self, data: st.DataObject) -> None:
+        event(f"ends {self.model.status}")
+        self.begins(data)
 
     # Decisions
 
-    @rule(words=utterances())
-    def somebody_decides(self, words: dict[str, Any]) -> None:
-        reference = {"now": self.now, "deadline": self.model.deadline or self.now}.get(words["received"])
-        offset = timedelta(seconds=words["seconds"])
+    def those_who_are_asked_decide_at_once(self, data: st.DataObject) -> None:
+        """Some of them may find the stage decided by the one before, who won the race."""
+        where = {"stage": self.model.stage, "round": self.model.round}
+        verdicts = data.draw(st.lists(often("approve", "deny"), min_size=1, max_size=2))
+        for actor, verdict in zip(self.model.waiting_for, verdicts, strict=False):
+            self._say({**where, "verdict": verdict, "actor": actor, "reason": "because", "received_at": None})
+
+    def somebody_decides(self, data: st.DataObject) -> None:
         decision = {
-            "stage": self.model.stage if words["stage"] == "open" else words["stage"],
-            "round": words["round"],
-            "verdict": words["verdict"],
-            "actor": words["actor"],
-            "reason": words["reason"],
-            "received_at": reference + offset if reference else None,
+            **self._somewhere(data),
+            "verdict": data.draw(often("approve", "deny")),
+            "actor": data.draw(PEOPLE),
+            "reason": data.draw(often("too dear", None, "  ")),
         }
-        self.said.append(decision)
         self._say(decision)
 
-    @precondition(lambda self: self.model.opened and not self._lacks_roster())
-    @rule(verdicts=st.lists(st.sampled_from(["approve"] * 5 + ["deny"]), min_size=1, max_size=3))
-    def those_who_are_asked_decide_at_once(self, verdicts: list[str]) -> None:
-        """Some of them may find the stage decided by the one before, who won the race."""
-        stage, waiting = self.model.stage, self.model.waiting_for
-        for actor, verdict in zip(waiting, verdicts, strict=False):
-            decision = {
-                "stage": stage,
-                "round": 1,
-                "verdict": verdict,
-                "actor": actor,
-                "reason": "because",
-                "received_at": None,
-            }
-            self.said.append(decision)
-            self._say(decision)
-
-    @precondition(lambda self: self.said)
-    @rule(nth=st.integers(0, 50), contrary=st.booleans())
-    def a_decision_comes_again(self, nth: int, contrary: bool) -> None:
-        decision = dict(self.said[-1 - nth % len(self.said)])
-        if contrary:
+    def a_decision_comes_again(self, data: st.DataObject) -> None:
+        decision = dict(self.said[-1 - data.draw(st.integers(0, 9)) % len(self.said)])
+        if data.draw(st.booleans()):
             decision["verdict"] = {"approve": "deny", "deny": "approve"}[decision["verdict"]]
         self._say(decision)
 
-    @rule(actor=st.sampled_from(PEOPLE), meant=st.sampled_from([False] * 15 + [True]))
-    def the_request_is_withdrawn(self, actor: str, meant: bool) -> None:
-        if not meant:
+    def the_request_is_withdrawn(self, data: st.DataObject) -> None:
+        if not data.draw(often(False, False, True)):
             return
-        pending = self.model.status == "PENDING"
-        code = code_of(lambda: self.real.withdraw(actor, "no longer needed"))
+        actor, pending = data.draw(PEOPLE), self.model.is_pending
+        code, _ = outcome_of(lambda: self.real.approval.withdraw(actor, "no longer needed"))
         assert code == (None if pending else "NOT_PENDING")
         if pending:
             self.model.happened("is_taken_back", self.now, actor)
 
     # Time
 
-    @rule(span=st.integers(0, 8 * 3_600).map(lambda seconds: timedelta(seconds=seconds)))
-    def time_passes(self, span: timedelta) -> None:
-        self.now += span
+    def time_passes(self, data: st.DataObject) -> None:
+        self.now += timedelta(seconds=data.draw(st.integers(0, 4 * 3_600)))
+        self._goes_on()
 
-    @precondition(lambda self: self.model.next_due)
-    @rule(seconds=st.sampled_from([-1, 0, 1]), noticed=st.booleans())
-    def time_passes_to_about_the_next_due(self, seconds: int, noticed: bool) -> None:
+    def time_passes_to_about_the_next_due(self, data: st.DataObject) -> None:
         due = self.model.next_due
         assert due is not None
-        self.now = max(self.now, due + timedelta(seconds=seconds))
-        if noticed and not self.model.awaits_opening:
-            self._look_at_the_clock()
+        self.now = max(self.now, due + timedelta(seconds=data.draw(st.sampled_from([-1, 0, 1]))))
+        if data.draw(often(True, False)):
+            self._goes_on()
+            if not self.model.is_over:
+                reminded = self.real.look_at_the_clock(self.now)
+                assert reminded == self.model.looks_at_the_clock(self.now)
+                self._goes_on()
+
+    # The directory
+
+    def the_directory_changes(self, data: st.DataObject) -> None:
+        """People come by the role and lose it; now and then nobody answers."""
+        person, there = data.draw(st.sampled_from(STAFF)), data.draw(often(True, False))
+        (self.register.staff.add if there else self.register.staff.discard)(person)
+        away = data.draw(often(False, True))
+        self.register.is_away = self.model.is_away = away
+        if away:
+            return
+        self.real.come_back(self.now)
+        self.model.comes_back(self.now)
+        waiting, self.waiting = self.waiting, []
+        for decision in waiting:
+            self._say(decision)
+        self._goes_on()
 
     # Both tell the same story
 
     @invariant()
     def they_agree(self) -> None:
-        real, model = self.real, self.model
-        assert real.status == model.status
-        assert real.is_pending is (model.status == "PENDING")
-        assert real.stage.name == model.stage
-        assert [(v.stage, v.actor, v.verdict, v.at) for v in real.votes] == [
-            (fact.stage, fact.who[0], fact.verdict, fact.at) for fact in model.log if fact.what == "votes"
+        real, model = self.real.approval, self.model
+        assert (real.status, real.is_pending) == (model.status, model.is_pending)
+        assert (real.stage.name, real.round) == (model.stage, model.round)
+        assert [(v.stage, v.round, v.actor, v.verdict, v.at, v.automatic) for v in real.votes] == [
+            (*fact.more["in"], fact.who[0], fact.more["verdict"], fact.at, "by_rule" in fact.more)
+            for fact in model.votes
         ]
         assert [person.key for person in real.waiting_for] == model.waiting_for
-        assert real.deadline == model.deadline
-        assert real.next_due() == model.next_due
-        assert real.stage_is_over is (not real.is_pending or bool(model.opened and model.awaits_opening))
-        assert real.ended_by == model.winner
-        if model.opened and not self._lacks_roster():
-            assert real.lacks_approvers is model.is_stuck(model.stage)
+        assert (real.deadline, real.next_due()) == (model.deadline, model.next_due)
+        assert (real.stage_is_over, real.ended_by) == (model.is_over, model.winner)
+        if model.sheet is not None:
+            self._sheets_agree()
 
-    def teardown(self) -> None:
-        if hasattr(self, "model"):
-            event(f"ends {self.model.status}")
+    def _sheets_agree(self) -> None:
+        real, sheet = self.real.approval, self.model.open_sheet
+        roster = [(seat.key, seat.part, seat.level, seat.stands_for) for seat in real.roster or ()]
+        assert roster == [(chair.who, chair.part, chair.level, chair.owner) for chair in sheet.chairs or []]
+        assert real.opening.level == sheet.level
+        if self.model.is_pending:
+            assert real.passed == self.model.through
+            assert {each.number: each.asked.key for each in real.open_inquiries} == {
+                number: fact.who[1] for number, fact in sheet.pending.items()
+            }
+        if not self.model.is_over:
+            assert real.lacks_approvers is sheet.is_stuck
+            assert self.real.is_held is self.model.is_held
 
-    # What the gate does
+    # What stands behind
 
-    def _lacks_roster(self) -> bool:
-        return self.model.status == "PENDING" and self.model.seats(self.model.stage) is None
+    def _goes_on(self) -> None:
+        self.real.go_on(self.now)
+        self.model.goes_on(self.now)
 
-    def _open(self) -> None:
-        opened = self.real.open_next(self.now)
-        assert opened is not None
-        assert opened.name == self.model.next_stage
-        self.model.happened("opens", self.now, stage=self.model.next_stage)
+    def _somewhere(self, data: st.DataObject) -> Rules:
+        """The stage and round that are meant, and when it was received: mostly how things stand."""
+        received = data.draw(st.sampled_from([None, None, "now", "deadline"]))
+        moment = {"now": self.now, "deadline": self.model.deadline or self.now}.get(received or "")
+        offset = timedelta(seconds=data.draw(st.sampled_from([-86_400, -1, 0, 1, 3_600]))) if moment else None
+        return {
+            "stage": data.draw(often(self.model.stage, *NAMES)),
+            "round": self.model.round + data.draw(often(0, -1, 1)),
+            "received_at": moment + offset if moment and offset is not None else None,
+        }
 
-    def _look_at_the_clock(self) -> None:
-        up, due = self.model.time_is_up(self.now), self.model.to_remind(self.now)
-        assert (self.real.pass_deadline(self.now) is not None) is up
-        if up:
-            self.model.happened("runs_out", self.now)
-            self._go_on()
-            return
-        reminded = [person.key for person in self.real.remind(self.now)]
-        assert reminded == due
-        if self.model.deadline and any(at <= self.now for at in self.model.reminders_left()):
-            self.model.happened("reminds", self.now)
-        assert self.real.remind(self.now) == ()
-
-    def _seat(self, people: list[str]) -> None:
-        self.real.seat(tuple(Approver(key=key, name=key.title()) for key in people))
-        self.model.happened("seats", self.now, *people)
-        if self.real.lacks_approvers and self.real.settle_nobody():
-            self._go_on()
-        buffered, self.buffered = self.buffered, []
-        for decision in buffered:
-            self._say(decision)
-
-    def _go_on(self) -> None:
-        """Opens the next stage in the same breath, if there is one."""
-        if self.model.awaits_opening:
-            self._open()
-        else:
-            assert self.real.open_next(self.now) is None
-
-    def _say(self, decision: dict[str, Any]) -> None:
-        command = Decide.model_validate(decision)
+    def _say(self, decision: Rules) -> None:
+        self.said.append(decision)
+        code, answer = outcome_of(lambda: self.real.decide(Decide.model_validate(decision), self.now))
         stored = self.model.stored(decision)
-        answer = self.real.answer_to(command)
         if stored is not None:
-            assert answer is not None
             assert answer.model_dump() == stored
             event("answered again")
             return
-        assert answer is None
-        code = code_of(lambda: self.real.check(command, self.now))
-        assert code == self.model.refusal(decision, self.now)
+        expected = self.model.refusal(decision, self.now)
+        unseated = self.model.sheet is None or self.model.sheet.chairs is None
+        if expected is None and not unseated and not self.model.is_away:
+            expected = None if self.model.is_entitled(decision["actor"]) else "NOT_PERMITTED"
+        assert code == expected
         if code is not None:
-            event(f"refused {code}")
-            return
-        if self.real.roster is None:
-            self.buffered.append(decision)
-            return
-        answer = self.real.decide(command, self.now)
-        assert answer.model_dump() == self.model.count(decision, self.now)
-        event(f"counted, then {answer.status}")
+            event(f"decision refused {code}")
+        elif unseated:
+            self.waiting.append(decision)
+        else:
+            assert answer.model_dump() == self.model.count(decision, self.now)
+            event(f"counted, then {answer.status}")
 
 
-TestApproval = ApprovalMachine.TestCase
-TestApproval.settings = settings(
-    max_examples=400, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+class Actions(Votes):
+    """The whole language: every action, in definitions that use everything there is."""
+
+    rich = True
+
+    def moves(self) -> list[tuple[Move, int]]:
+        sheet = self.model.sheet
+        waits = sheet is not None and sheet.rule["wait"] is not None and not self.model.is_over
+        return [
+            *super().moves(),
+            (self.somebody_acts, 3),
+            (self.somebody_does_what_is_allowed, 10 if self._ways() else 0),
+            (self.the_outside_system_answers, 4 if waits else 0),
+            (self.the_definition_changes, 1 if self.model.is_pending else 0),
+        ]
+
+    def _ways(self) -> list[tuple[str, list[str]]]:
+        """What is allowed now, and to whom."""
+        sheet = self.model.sheet
+        if sheet is None or sheet.chairs is None or self.model.is_over:
+            return []
+        asked, questions = self.model.waiting_for, list(sheet.pending.values())
+        delegates = [chair.who for chair in sheet.silent if chair.owner]
+        ways = [(kind, asked) for kind in sheet.rule["allow"]]
+        ways += [("hand_back", delegates)] * 4 + [("escalate", asked), ("undo", list(sheet.said))]
+        ways += [("answer", [fact.who[1] for fact in questions])] * 2
+        ways += [("recall_inquiry", [fact.who[0] for fact in questions]), ("refresh_roster", [OPERATOR])]
+        return [(kind, actors) for kind, actors in ways if actors]
+
+    def somebody_acts(self, data: st.DataObject) -> None:
+        kind, actor = data.draw(st.sampled_from(sorted(COMMANDS))), data.draw(PEOPLE)
+        self._act(kind, {"actor": actor, **self._somewhere(data), **data.draw(self._particulars(kind))})
+
+    def somebody_does_what_is_allowed(self, data: st.DataObject) -> None:
+        kind, actors = data.draw(st.sampled_from(self._ways()))
+        actor = data.draw(st.sampled_from(actors))
+        here = {"stage": self.model.stage, "round": self.model.round, "received_at": None}
+        self._act(kind, {"actor": actor, **here, **data.draw(self._particulars(kind))})
+
+    def the_outside_system_answers(self, data: st.DataObject) -> None:
+        fulfilled = data.draw(st.booleans())
+        self.real.approval.settle_condition(fulfilled=fulfilled)
+        self.model.the_condition_is(fulfilled, self.now)
+        self._goes_on()
+
+    def the_definition_changes(self, data: st.DataObject) -> None:
+        definition, mode = data.draw(definitions(version=2, rich=True)), data.draw(often("reset", "abort"))
+        parsed = ApprovalDefinition.model_validate(definition)
+        if self.real.approval.runs_on(parsed):
+            return
+        void = self.real.change(parsed, mode, OPERATOR, self.now)
+        assert void == self.model.change(definition, mode, OPERATOR, self.now)
+        self.model.goes_on(self.now)
+        event(f"definition changed: {mode}")
+
+    def _particulars(self, kind: str) -> st.SearchStrategy[Rules]:
+        """What an action says besides who acts where."""
+        person = st.sampled_from([*OTHERS * 4, *EVERYBODY, GHOST])
+        targets = self.model.sheet.rule["reroute_to"] if self.model.sheet else ()
+        inquiry = st.integers(1, max(1, len(self.model.sheet.questions))) if self.model.sheet else st.just(1)
+        fields: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+            "delegate": {"to": person},
+            "add_approver": {"person": person},
+            "inquire": {"asked": person, "question": st.just("Why?")},
+            "answer": {"inquiry": inquiry, "answer": st.just("Because.")},
+            "recall_inquiry": {"inquiry": inquiry},
+            "reroute": {"to": st.sampled_from([*targets, *targets, *targets, *NAMES])},
+        }
+        return st.fixed_dictionaries(fields.get(kind, {}))
+
+    def _act(self, kind: str, command: Rules) -> None:
+        expected = self.model.action_refusal(kind, command, self.now)
+        unseated = self.model.sheet is None or self.model.sheet.chairs is None
+        if expected is None and not unseated:
+            is_operator = command["actor"] == OPERATOR
+            expected = self.model.directory_refusal(kind, command, is_operator=is_operator)
+        code, answer = outcome_of(lambda: self.real.act(COMMANDS[kind].model_validate(command), self.now))
+        assert code == expected, kind
+        if code is not None:
+            event(f"{kind} refused {code}")
+        elif not unseated:
+            assert answer.model_dump(exclude={"status"}) == self.model.act(kind, command, self.now)
+            self.model.goes_on(self.now)
+            event(f"{kind} done")
+
+
+BOUNDS = settings(
+    stateful_step_count=50,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
 )
+TestVotes = Votes.TestCase
+TestVotes.settings = settings(BOUNDS, max_examples=200)
+TestActions = Actions.TestCase
+TestActions.settings = settings(BOUNDS, max_examples=200)
