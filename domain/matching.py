@@ -32,7 +32,7 @@ LONGEST_TEXT = 400
 _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
 """Letters that Unicode does not take apart."""
 
-_UMLAUT = re.compile(r"([aou])e")
+_UMLAUT = re.compile(r"([aou])e+")
 _WORD = re.compile(r"[^\W_]+")
 
 
