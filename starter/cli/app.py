@@ -11,13 +11,17 @@ from starter.cli import (
     catalog,
     definitions,
     directory,
+    forms,
+    fulfilment,
     links,
     mails,
     orders,
     organisations,
+    people,
     schedule,
     simulation,
     stack,
+    summary,
 )
 
 app = typer.Typer(
@@ -27,6 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+orders.app.add_typer(summary.app)
+orders.app.add_typer(forms.app)
+orders.app.add_typer(fulfilment.app)
 app.add_typer(orders.app, name="order")
 approvals.app.add_typer(acting.app)
 app.add_typer(approvals.app, name="approvals")
@@ -38,5 +45,6 @@ definitions.app.add_typer(simulation.app)
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(directory.app, name="directory")
 app.add_typer(organisations.app, name="organisations")
+app.add_typer(people.app, name="people")
 app.add_typer(schedule.app, name="schedule")
 stack.add_to(app)

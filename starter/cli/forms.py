@@ -1,0 +1,91 @@
+"""`countersign order form` and its drafts: what an offer asks, and the answers so far (SPEC 5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from domain import wire
+from domain.base import Language
+from domain.errors import Code, Refusal
+from domain.forms import Group as FormGroup
+from domain.forms import flatten, json_schema
+from domain.forms.formats import SimpleField
+from starter.cli.output import answer, table
+from starter.cli.session import Actor, Json, OrderId, call
+from starter.cli.summary import InLanguage
+from starter.drafts import SetUpForm
+from starter.files import read_document
+from storage.drafts import NEW, Draft
+
+app = typer.Typer()
+
+OneLine = Annotated[int, typer.Option("--line", min=1, help="The line that is set up.")]
+
+
+@app.command()
+def form(order: OrderId, line: OneLine, language: InLanguage = Language.EN, as_json: Json = False) -> None:
+    """Show what a line's offer asks to be set up; with --json, as JSON Schema."""
+    asked = call(lambda countersign: countersign.set_up_form(wire.line_id(order, line)))
+    document = json_schema(asked.form, language) if as_json else asked
+    answer(document, lambda _: _asked(asked, language), as_json=as_json)
+
+
+@app.command()
+def draft(order: OrderId, line: OneLine, as_json: Json = False) -> None:
+    """Show the answers so far to a line's set-up form."""
+    found = call(lambda countersign: countersign.draft(wire.line_id(order, line)))
+    answer(found, _drafted, as_json=as_json)
+
+
+@app.command("save-draft")
+def save_draft(  # noqa: PLR0917 - one parameter for each option
+    order: OrderId,
+    file: Annotated[Path, typer.Argument(help="All answers so far, as YAML or JSON.")],
+    line: OneLine,
+    actor: Actor,
+    version: Annotated[
+        int, typer.Option("--from-version", min=NEW, help="The version of the draft you started from.")
+    ] = NEW,
+    as_json: Json = False,
+) -> None:
+    """Keep the answers so far; nothing has to be complete, but nothing may be wrong."""
+    answers = read_document(file)
+    if not isinstance(answers, dict):
+        raise Refusal(Code.INVALID_INPUT, f"{file.name}: must hold an object with an answer for each field")
+    saved = call(
+        lambda countersign: countersign.save_draft(wire.line_id(order, line), answers, actor, version)
+    )
+    answer(saved, _drafted, as_json=as_json)
+
+
+def _asked(asked: SetUpForm, language: Language) -> RenderableType:
+    rows = (row for field in asked.form.fields for row in _rows(field, language))
+    return table(f"Set-up of {asked.offer}", "Path", "Type", "Needed", "Question", "Only if", rows=rows)
+
+
+def _rows(field: SimpleField | FormGroup, language: Language, of: str = "") -> Iterator[tuple[object, ...]]:
+    """A field, and those it repeats; `0` stands for the number of the item."""
+    when = field.visible_when
+    only_if = f"{when.field} is {' or '.join(map(str, when.equals))}" if when else ""
+    if isinstance(field, FormGroup):
+        count = f"{field.min_items} to {field.max_items}"
+        yield f"{of}{field.name}", field.type, count, field.title.in_language(language), only_if
+        for inner in field.fields:
+            yield from _rows(inner, language, f"{of}{field.name}.0.")
+    else:
+        needed = "" if field.default is None else f"or {field.show(field.default, language)}"
+        needed = needed or ("yes" if field.required else "")
+        yield f"{of}{field.name}", field.type, needed, field.title.in_language(language), only_if
+
+
+def _drafted(found: Draft) -> RenderableType:
+    if found.version == NEW:
+        return Text("Nobody has saved answers yet.")
+    head = Text(f"Version {found.version}, by {found.saved_by} on {found.saved_at:%Y-%m-%d %H:%M} UTC")
+    return Group(head, table("", "Path", "Answer", rows=flatten(found.answers).items(), empty="No answers."))
