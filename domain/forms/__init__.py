@@ -10,7 +10,7 @@ from domain.forms.answers import Answers, FormFinding, Problem, draft_findings, 
 from domain.forms.fields import FormField, VisibleWhen, Words
 from domain.forms.form import Distribution, Form, Group
 from domain.forms.schema import json_schema
-from domain.forms.shown import flatten, rows
+from domain.forms.shown import answers_in, audit_data, flatten, rows
 
 __all__ = [
     "Answers",
@@ -22,6 +22,8 @@ __all__ = [
     "Problem",
     "VisibleWhen",
     "Words",
+    "answers_in",
+    "audit_data",
     "draft_findings",
     "flatten",
     "json_schema",

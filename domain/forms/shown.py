@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from domain.base import Language
 from domain.forms.fields import FormField, Scalar
 from domain.forms.form import Form, Group
+
+_IN_AUDIT = "answers"
 
 
 def flatten(answers: Mapping[str, Any]) -> dict[str, str]:
@@ -48,3 +51,15 @@ def _level(
                 yield from _level(field.fields, item, language, f"{of}{title} {n}: ")
         elif answer is not None:
             yield f"{of}{title}", field.show(answer, language)
+
+
+def audit_data(answers: Mapping[str, Any]) -> dict[str, str]:
+    """Confirmed answers as facts of the step that took them, for the audit."""
+    return {_IN_AUDIT: json.dumps(answers, ensure_ascii=False, sort_keys=True, separators=(",", ":"))}
+
+
+def answers_in(data: Mapping[str, str]) -> dict[str, Any] | None:
+    """The answers that a step took, None if it took none."""
+    written = data.get(_IN_AUDIT)
+    answers: dict[str, Any] | None = None if written is None else json.loads(written)
+    return answers

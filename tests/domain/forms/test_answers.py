@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from domain.base import Language
 from domain.errors import Code, Refusal
-from domain.forms import Form, Group, Problem, draft_findings, flatten, read_draft, rows, validate
+from domain.forms import (
+    Form,
+    Group,
+    Problem,
+    answers_in,
+    audit_data,
+    draft_findings,
+    flatten,
+    read_draft,
+    rows,
+    validate,
+)
 from domain.forms.answers import MOST_TOLD, MOST_UNKNOWN
 from tests.domain.forms.samples import (
     CALLING,
@@ -340,3 +351,13 @@ def test_answers_are_shown_in_the_readers_language_and_the_forms_order() -> None
 def test_a_group_is_told_from_a_field_by_its_type() -> None:
     kinds = [isinstance(each, Group) for each in form(field("text"), sites()).fields]
     assert kinds == [False, True]
+
+
+@given(answered)
+def test_the_audit_keeps_answers_as_they_were_confirmed(given_: tuple[Form, Any]) -> None:
+    wanted, answers = given_
+    kept = validate(wanted, answers, LICENCES)
+    data = audit_data(kept)
+    assert answers_in({"partner": "bergsicht", **data}) == kept
+    assert all(isinstance(each, str) for each in data.values())
+    assert answers_in({"partner": "bergsicht"}) is None
