@@ -8,6 +8,7 @@ from starter.archive import Archive
 from starter.audit import Audit
 from starter.binding import Binding
 from starter.definitions import Definitions
+from starter.people import People
 from starter.schedule import Schedules
 from starter.submission import Submissions
 from starter.summaries import Summaries
@@ -22,6 +23,7 @@ class Countersign(
     Summaries,
     Archive,
     Audit,
+    People,
     Schedules,
 ):
     """All operations in one place; see the classes it is made of, and `Gateway` for how to make one.

@@ -80,8 +80,12 @@ def _subject(mail: Mail) -> str | None:
 
 
 def _list(found: tuple[Mail, ...]) -> RenderableType:
-    rows = ((each.at, each.recipient, each.template, each.process, each.status, each.id) for each in found)
-    return table("", "UTC", "To", "Mail", "Process", "", "Id", rows=rows, empty="No mails.")
+    columns = ("UTC", "To", "Mail", "Group", "Why", "Process", "", "Id")
+    rows = (
+        (each.at, each.recipient, each.template, each.group, each.why, each.process, each.status, each.id)
+        for each in found
+    )
+    return table("", *columns, rows=rows, empty="No mails.")
 
 
 def _mail(mail: Mail) -> RenderableType:
@@ -90,6 +94,8 @@ def _mail(mail: Mail) -> RenderableType:
         [
             ("To", f"{mail.name} <{mail.recipient}>"),
             ("Of", mail.at),
+            ("Group", mail.group),
+            ("Why", mail.why),
             ("Process", mail.process),
             ("Status", mail.status),
             ("Attempts", mail.attempts),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.mail import Template
+from domain.mail import MailGroup, Template
 from domain.organisations import ApprovalMails
 from storage import digests, mails, projection
 from storage.database import Database
@@ -33,6 +33,16 @@ async def test_a_mail_is_shown_line_by_line_without_marks_at_their_ends(run: Run
     shown = (await run("mails", "show", mail.id)).out
     assert "Hello Ada,\nplease decide.\n" in shown
     assert "\ufffd" not in shown
+
+
+async def test_list_and_mail_say_of_which_group_it_is_and_why_it_was_sent(run: Run, mail: Mail) -> None:
+    for shown in ((await run("mails", "list")).out, (await run("mails", "show", mail.id)).out):
+        assert "Group" in shown
+        assert mail.group in shown
+        assert "Why" in shown
+        assert mail.why in shown
+    (listed,) = (await run("mails", "list", "--json")).json
+    assert (listed["group"], listed["why"]) == (mail.group, mail.why)
 
 
 async def test_only_a_queued_mail_has_a_next_attempt(run: Run, sqlite_database: Database, mail: Mail) -> None:
@@ -72,7 +82,7 @@ async def test_a_mail_that_waits_for_a_digest_says_so_and_then_in_which_it_went(
     assert "2026-03-02 10:00" in shown
 
     async with sqlite_database.session() as session:
-        digest = await digests.write(session, "ada", AT + 2 * HOUR)
+        digest = await digests.write(session, "ada", MailGroup.ORDERING, AT + 2 * HOUR)
     assert digest is not None
     shown = (await run("mails", "show", waiting["id"])).out
     assert digest in shown
