@@ -41,12 +41,14 @@ class Template(StrEnum):
     asked, `approval_asked` to whom an inquiry asks and `approval_answered` to whoever asked;
     `approval_rerouted` and `approval_restarted` tell those who had a part in it until then.
     `mails_undelivered` tells operators of mails that were rejected or given up.
+    `line_held` asks operators to have tried again what a backend refused.
     `approval_digest` stands for all that would have asked somebody within one hour, `services_digest` for
     all that somebody would have been told of services.
 
     Of the steps of SPEC 5.4 and 5.5, `provisioning_details` asks the provisioning contact, `contact_changed`
     tells the former one, `contact_bounced` and `contact_handed_over` whoever ordered; `line_mapped` goes to
-    the organisations a line was bound to, `customer_set_up` and `set_up_reminder` to the customer's admin.
+    the organisations a line was bound to, `customer_set_up` to the customer's admin, and `set_up_reminder` to
+    whoever sets up.
     """
 
     ORDER_RECEIVED = "order_received"
@@ -83,6 +85,7 @@ class Template(StrEnum):
     LINE_CLOSED = "line_closed"
     PROVISIONED = "provisioned"
     SERVICES_DIGEST = "services_digest"
+    LINE_HELD = "line_held"
     CANCELLED = "cancelled"
     FAILED = "failed"
     MAILS_UNDELIVERED = "mails_undelivered"
@@ -120,6 +123,7 @@ _SERVICES = frozenset(
         Template.SET_UP_REMINDER,
         Template.PROVISIONED,
         Template.SERVICES_DIGEST,
+        Template.LINE_HELD,
         Template.FAILED,
         Template.MAILS_UNDELIVERED,
     }
@@ -147,10 +151,11 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.DECISION_REFUSED: frozenset({Why.APPROVER, Why.INVOLVED}),
     Template.MAILS_UNDELIVERED: frozenset({Why.OPERATOR}),
     Template.OPEN_TASKS: _OWNERS,
+    Template.LINE_HELD: frozenset({Why.OPERATOR}),
     Template.PROVISIONING_DETAILS: frozenset({Why.CONTACT}),
     Template.CONTACT_BOUNCED: _OWNERS,
     Template.CUSTOMER_SET_UP: frozenset({Why.CUSTOMER_ADMIN}),
-    Template.SET_UP_REMINDER: frozenset({Why.CUSTOMER_ADMIN}),
+    Template.SET_UP_REMINDER: frozenset({Why.REQUESTER, Why.CUSTOMER_ADMIN}),
     Template.CLOSURE_WARNING: _OWNERS | OUTSIDERS,
     Template.LINE_CLOSED: _OWNERS | OUTSIDERS,
 }

@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.organisations import OrganisationKind
-from storage.tables import GrantRow, OrganisationRow, PersonRow
+from storage.tables import GrantRow, NotificationRow, OrganisationRow, PersonRow
 
 
 async def copy_directory(source: AsyncSession, target: AsyncSession) -> int:
-    """Copies organisations, people and their roles into a database that has none.
+    """Copies organisations, people, their roles and their choices into a database that has none.
 
     Returns:
         How many people there are.
@@ -19,7 +19,8 @@ async def copy_directory(source: AsyncSession, target: AsyncSession) -> int:
     # Partners come before the customers that refer to them.
     organisations = select(OrganisationRow).order_by(col(OrganisationRow.partner).is_not(None))
     people = (await source.scalars(select(PersonRow))).all()
-    for rows in (await source.scalars(organisations), people, await source.scalars(select(GrantRow))):
+    grants, choices = await source.scalars(select(GrantRow)), await source.scalars(select(NotificationRow))
+    for rows in (await source.scalars(organisations), people, grants, choices):
         target.add_all([type(row)(**dict(row)) for row in rows])
         await target.flush()
     return len(people)
