@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from domain.approval import Approval
+from domain.contact import ContactState
 from domain.decisions import Approver, Part
 from domain.definitions import Combine, OnDeadline
+from domain.next_step import next_step
 from domain.transitions import OpenApproval, ProcessView
 
 _ON_DEADLINE = {
@@ -139,6 +141,17 @@ def open_approval(approval: Approval) -> OpenApproval | None:
     )
 
 
+def contact_in_words(contact: ContactState) -> str:
+    """A provisioning contact and what became of the newest mail to them, in one line."""
+    email = contact.contact.email
+    if contact.bounced is not None:
+        return f"{email}, cannot be reached: {contact.bounced}"
+    if contact.sent_at is None:
+        return f"{email}, not mailed yet"
+    mailed = f"{email}, mailed at {at(contact.sent_at)}"
+    return mailed if contact.accepted_at is not None else f"{mailed}, on its way"
+
+
 def details(view: ProcessView) -> str:
     """The current details of a process in Markdown, for the Temporal UI."""
     rows = [("State", view.state)]
@@ -148,8 +161,14 @@ def details(view: ProcessView) -> str:
         rows.append(("What then", view.what_then))
     if view.open_tasks:
         rows.append(("Open tasks", ", ".join(view.open_tasks)))
+    if view.contact is not None:
+        rows.append(("Provisioning contact", plain(contact_in_words(view.contact))))
     if view.ponr_at:
         rows.append(("Point of no return", at(view.ponr_at)))
+    if view.ponr_at and view.contact is not None:
+        rows.append(("Mapped to", f"`{view.parties.customer}`, partner `{view.parties.partner}`"))
+    if (command := next_step(view)) is not None:
+        rows.append(("Next step", f"`{command}`"))
     if view.definition:
         rows.append(("Approval definition", f"`{view.definition}`"))
     if view.offer:

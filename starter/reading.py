@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain import wire
 from domain.checks import CheckReport
 from domain.dns.verdicts import Report
+from domain.next_step import next_step
 from domain.transitions import ProcessKind, ProcessView
 from starter.gateway import Gateway
 from storage import processes, reports
@@ -20,6 +21,7 @@ class OrderStatus:
     Attributes:
         lines: The lines that have begun, by number.
         timeline: Every step of the order and its lines, oldest first.
+        next_steps: By process of a line: the command that takes it further, where one does.
     """
 
     order: str
@@ -27,6 +29,7 @@ class OrderStatus:
     view: ProcessView
     lines: tuple[ProcessEntry, ...]
     timeline: tuple[TimelineEntry, ...]
+    next_steps: dict[str, str]
 
 
 class Reading(Gateway):
@@ -48,6 +51,7 @@ class Reading(Gateway):
             view=view,
             lines=tuple(sorted(lines, key=lambda line: line.view.line or 0)),
             timeline=timeline,
+            next_steps={line.id: step for line in lines if (step := next_step(line.view)) is not None},
         )
 
     async def view(self, process: str) -> ProcessView:

@@ -116,10 +116,10 @@ async def awaited(session: AsyncSession, process: str, seq: int) -> Mail | None:
     """The mail of a transition that its process hands over itself, whatever became of it."""
     own = col(MailRow.why).in_(sorted(OUTSIDERS))
     # The step that asks somebody else tells the former contact as well, for whose mail nobody waits.
-    own &= col(MailRow.template) != Template.CONTACT_CHANGED
+    wanted = col(MailRow.template) != Template.CONTACT_CHANGED
     row = await session.scalar(
         select(MailRow)
-        .where(col(MailRow.process) == process, col(MailRow.seq) == seq, own)
+        .where(col(MailRow.process) == process, col(MailRow.seq) == seq, own, wanted)
         .order_by(col(MailRow.id))
         .limit(1)
     )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from domain.audit import ChainedEntry
 from starter.audit import VerifiedChain
-from starter.cli.orders import step
+from starter.cli.order_status import step
 from starter.cli.output import answer, table
 from starter.cli.session import Json, call
 from starter.client import Countersign

@@ -11,18 +11,15 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from domain.audit import AuditEntry
 from domain.checks import CheckReport, RecordsSeen
-from domain.errors import REFUSALS
 from domain.orders import SubmitOrder
-from domain.transitions import ProcessView
-from starter.cli.output import answer, facts, table
-from starter.cli.session import Actor, Json, LineNumber, OrderId, Reason, RequestId, call
+from starter.cli.order_status import show_status
+from starter.cli.output import answer, table
+from starter.cli.session import Actor, Json, LineNumber, OrderId, Reason, RequestId, call, refused_by_all
 from starter.files import read_order, validated
 from starter.orders import LineResult
-from starter.reading import OrderStatus
 from starter.submission import Submitted
-from storage.processes import ProcessEntry, TimelineEntry
+from storage.processes import ProcessEntry
 
 app = typer.Typer(help="Place orders and move them on.", no_args_is_help=True)
 
@@ -118,7 +115,7 @@ def check_records(
 def show(order: OrderId, as_json: Json = False) -> None:
     """Show where an order stands, who is waited for, until when, what then, and all that happened."""
     status = call(lambda countersign: countersign.show(order))
-    answer(status, _status, as_json=as_json)
+    answer(status, show_status, as_json=as_json)
 
 
 @app.command("report")
@@ -153,11 +150,9 @@ def _key_of(order: SubmitOrder) -> str:
 
 
 def _answer_lines(results: tuple[LineResult, ...], *, as_json: bool) -> None:
-    """Prints what became of each line; scripts see by the exit code that every one of them refused."""
+    """Prints what became of each line."""
     answer(results, _line_results, as_json=as_json)
-    refusals = [each.refused for each in results if each.refused]
-    if refusals and len(refusals) == len(results):
-        raise typer.Exit(REFUSALS[refusals[0].code].exit_code)
+    refused_by_all(results)
 
 
 # What people see
@@ -201,69 +196,6 @@ def _records(seen: RecordsSeen) -> RenderableType:
     rows = ((each.verdict, each.rrtype, each.owner, each.value, each.found, each.hint) for each in seen.open)
     head = Text(f"{seen.state}: {seen.summary}", style="bold")
     return Group(head, table("", "", "Type", "Name", "Value", "Found", "Hint", rows=rows, empty=""))
-
-
-def _status(status: OrderStatus) -> RenderableType:
-    view, remarks = status.view, _remarks(status)
-    lines = (
-        (
-            each.view.line,
-            each.view.offer,
-            each.view.state,
-            each.view.waiting_for,
-            _until(each.view),
-            each.view.what_then,
-        )
-        for each in status.lines
-    )
-    return Group(
-        facts(
-            view.title,
-            [
-                ("Order", status.order),
-                ("State", view.state),
-                ("Waiting for", view.waiting_for),
-                ("Ordered by", view.requested_by),
-                ("Domain", view.domain),
-                ("Their reference", remarks.get("external_id")),
-                ("Note", remarks.get("note")),
-            ],
-        ),
-        Text(),
-        table(
-            "Lines",
-            "",
-            "Offer",
-            "State",
-            "Waiting for",
-            "Until (UTC)",
-            "What then",
-            rows=lines,
-            empty="Its lines have not begun.",
-        ),
-        Text(),
-        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(step, status.timeline)),
-    )
-
-
-def _remarks(status: OrderStatus) -> dict[str, str]:
-    """What the partner gave along, as the first step of the order has it."""
-    return next((step.data for step in status.timeline if step.action == "order.submitted"), {})
-
-
-def _until(view: ProcessView) -> object:
-    return view.until or ("no limit" if view.waiting_for else "")
-
-
-def step(entry: TimelineEntry | AuditEntry) -> tuple[object, ...]:
-    """One step as a row: when, which process, what, its states, who, and why."""
-    moved = entry.to_state
-    if entry.from_state not in {"", entry.to_state}:
-        moved = f"{entry.from_state} → {entry.to_state}"
-    why = f"{entry.code}: {entry.reason}" if entry.code else entry.reason
-    who = f"{entry.actor} for {entry.on_behalf_of}" if entry.on_behalf_of else entry.actor
-    action = entry.action if entry.accepted else f"{entry.action} refused"
-    return f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.process, action, moved, who, why
 
 
 def _list(found: tuple[ProcessEntry, ...]) -> RenderableType:

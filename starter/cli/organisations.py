@@ -32,10 +32,11 @@ def find(
     """Find organisations by an address, its domain or a search; the likeliest come first."""
     kinds = tuple(kind or EITHER)
     found = call(lambda countersign: countersign.find_organisations(email, search, kinds))
-    answer(found, _found, as_json=as_json)
+    answer(found, show_candidates, as_json=as_json)
 
 
-def _found(candidates: tuple[Candidate, ...]) -> RenderableType:
+def show_candidates(candidates: tuple[Candidate, ...]) -> RenderableType:
+    """Organisations that may be meant, with what tells them apart."""
     rows = (
         (
             each.key,

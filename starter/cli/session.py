@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import Annotated, NoReturn, TypeVar, cast
@@ -11,9 +11,10 @@ from typing import Annotated, NoReturn, TypeVar, cast
 import typer
 from temporalio.client import Client
 
-from domain.errors import Code, Refusal
+from domain.errors import REFUSALS, Code, Refusal
 from starter.cli.output import JSON_FLAG
 from starter.client import Countersign
+from starter.orders import LineResult
 from starter.settings import FOLDER, Settings, connect, load
 from storage.database import Database
 
@@ -57,6 +58,17 @@ def call(operation: Callable[[Countersign], Awaitable[T]]) -> T:
             return await operation(countersign)
 
     return asyncio.run(run())
+
+
+def refused_by_all(results: Sequence[LineResult]) -> None:
+    """Lets scripts see by the exit code that every line refused.
+
+    Raises:
+        typer.Exit: With the code of the first refusal.
+    """
+    refusals = [each.refused for each in results if each.refused]
+    if refusals and len(refusals) == len(results):
+        raise typer.Exit(REFUSALS[refusals[0].code].exit_code)
 
 
 def with_database(operation: Callable[[Database], Awaitable[T]]) -> T:

@@ -9,11 +9,13 @@ import pytest
 
 from domain.approval import Approval
 from domain.checks import CheckReport, Finding, RecordsSeen
+from domain.contact import Contact, ContactState
 from domain.decisions import Approver, Part
 from domain.definitions import Combine
 from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.line import LineProgress, LineState, OpenTask
 from domain.line_view import line_view, title
+from domain.next_step import next_step
 from domain.transitions import OpenApproval, ProcessView
 from domain.views import after_deadline, at, details, named, open_approval, waiting_for_approval
 from tests.domain.samples import (
@@ -198,12 +200,23 @@ def view(
     seen: RecordsSeen | None = None,
     closes_at: datetime | None = None,
     ponr_at: datetime | None = None,
+    contact: ContactState | None = None,
+    set_up: OpenTask | None = None,
     **more: Any,
 ) -> ProcessView:
     progress = LineProgress(state)
     progress.ponr_at, progress.is_verified = ponr_at, ponr_at is not None
     line = order_line(offer(adapter="local"), **more)
-    return line_view(line, progress, approval=approval, report=report, seen=seen, closes_at=closes_at)
+    return line_view(
+        line,
+        progress,
+        approval=approval,
+        report=report,
+        seen=seen,
+        closes_at=closes_at,
+        contact=contact,
+        set_up=set_up,
+    )
 
 
 def seen(summary: str = "mx MISSING") -> RecordsSeen:
@@ -306,8 +319,78 @@ def test_details_list_in_markdown_what_is_known() -> None:
         "- **Until:** 2026-04-01 08:00 UTC",
         "- **What then:** the line closes; it can still be completed",
         "- **Open tasks:** dns",
+        "- **Next step:** `countersign order check-records 7k3f --line 1`",
         "- **Offer:** `mail@1`",
     ]
+
+
+CARLA = ContactState(
+    contact=Contact(email="carla_b@contoso.ch"), generation=1, sent_at=NOW, accepted_at=NOW + DAY
+)
+
+
+def test_details_show_the_contact_the_clock_and_who_maps_next() -> None:
+    shown = view(LineState.AWAITING_PROVISIONING_DETAILS, contact=CARLA, closes_at=NOW + 7 * DAY)
+    assert details(shown).splitlines() == [
+        "- **State:** awaiting_provisioning_details",
+        "- **Waiting for:** the provisioning contact carla\\_b@contoso.ch",
+        "- **Until:** 2026-03-09 08:00 UTC",
+        "- **What then:** the line closes; it can still be completed",
+        "- **Provisioning contact:** carla\\_b@contoso.ch, mailed at 2026-03-02 08:00 UTC",
+        "- **Next step:** `countersign order map 7k3f --line 1`",
+        "- **Offer:** `mail@1`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"sent_at": None, "accepted_at": None}, "not mailed yet"),
+        ({"accepted_at": None}, "on its way"),
+        ({"bounced": "550 5.1.1 no such mailbox"}, "cannot be reached: 550 5.1.1 no such mailbox"),
+    ],
+)
+def test_details_say_what_became_of_the_contacts_mail(more: dict[str, Any], words: str) -> None:
+    state = CARLA.model_copy(update=more)
+    assert words in details(view(LineState.AWAITING_PROVISIONING_DETAILS, contact=state))
+
+
+def test_details_of_a_mapped_line_name_its_organisations() -> None:
+    shown = view(LineState.PROVISIONING, contact=CARLA, ponr_at=NOW, set_up=OpenTask.PARTNER)
+    mapped = "- **Mapped to:** `" + shown.parties.customer + "`, partner `" + shown.parties.partner + "`"
+    assert mapped in details(shown).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "command"),
+    [
+        (LineState.ORDERED, {}, None),
+        (LineState.CONFIRMED, {}, "countersign order deploy 7k3f --line 1"),
+        (LineState.SCHEDULED, {"requested_start": NOW + DAY}, None),
+        (
+            LineState.AWAITING_APPROVAL,
+            {"approval": opened()},
+            "countersign approvals approve order-7k3f-line-1",
+        ),
+        (LineState.CLOSED, {"contact": CARLA}, "countersign order map 7k3f --line 1"),
+        (
+            LineState.CLOSED,
+            {"contact": CARLA.model_copy(update={"bounced": "550"})},
+            "countersign order change-contact 7k3f --line 1",
+        ),
+        (
+            LineState.PROVISIONING,
+            {"contact": CARLA, "ponr_at": NOW, "set_up": OpenTask.CUSTOMER_SETUP},
+            "countersign order set-up 7k3f --line 1",
+        ),
+        (LineState.PROVISIONING, {"contact": CARLA, "ponr_at": NOW}, None),
+        (LineState.PROVISIONED, {"contact": CARLA, "ponr_at": NOW}, None),
+    ],
+)
+def test_the_next_step_is_a_command_unless_all_runs_by_itself(
+    state: LineState, more: dict[str, Any], command: str | None
+) -> None:
+    assert next_step(view(state, **more)) == command
 
 
 def test_what_has_no_limit_says_so_and_has_no_consequence() -> None:

@@ -1,0 +1,94 @@
+"""An order as `countersign order show` prints it."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from domain.audit import AuditEntry
+from domain.transitions import ProcessView
+from starter.cli.binding import contact_rows
+from starter.cli.output import facts, table
+from starter.reading import OrderStatus
+from storage.processes import ProcessEntry, TimelineEntry
+
+
+def show_status(status: OrderStatus) -> RenderableType:
+    """An order, its lines, what was done about each, and all that happened."""
+    view, remarks = status.view, _remarks(status)
+    lines = (
+        (
+            each.view.line,
+            each.view.offer,
+            each.view.state,
+            each.view.waiting_for,
+            _until(each.view),
+            each.view.what_then,
+        )
+        for each in status.lines
+    )
+    return Group(
+        facts(
+            view.title,
+            [
+                ("Order", status.order),
+                ("State", view.state),
+                ("Waiting for", view.waiting_for),
+                ("Ordered by", view.requested_by),
+                ("Domain", view.domain),
+                ("Their reference", remarks.get("external_id")),
+                ("Note", remarks.get("note")),
+            ],
+        ),
+        Text(),
+        table(
+            "Lines",
+            "",
+            "Offer",
+            "State",
+            "Waiting for",
+            "Until (UTC)",
+            "What then",
+            rows=lines,
+            empty="Its lines have not begun.",
+        ),
+        *(part for each in status.lines for part in _line(each, status.next_steps.get(each.id))),
+        Text(),
+        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(step, status.timeline)),
+    )
+
+
+def _line(entry: ProcessEntry, next_step: str | None) -> tuple[RenderableType, ...]:
+    """Contact, open tasks, mapping and next step of a line, as far as it has any."""
+    view, contact = entry.view, entry.view.contact
+    if contact is None and next_step is None:
+        return ()
+    bound = f"{view.parties.customer}, partner {view.parties.partner}" if contact and view.ponr_at else None
+    rows = [
+        *(contact_rows(contact) if contact else ()),
+        ("Open tasks", view.open_tasks or None),
+        ("Mapped to", bound),
+        ("Mapped (UTC)", view.ponr_at if bound else None),
+        ("Next step", next_step),
+    ]
+    return Text(), facts(f"Line {view.line}", rows)
+
+
+def _remarks(status: OrderStatus) -> dict[str, str]:
+    """What the partner gave along, as the first step of the order has it."""
+    return next((step.data for step in status.timeline if step.action == "order.submitted"), {})
+
+
+def _until(view: ProcessView) -> object:
+    return view.until or ("no limit" if view.waiting_for else "")
+
+
+def step(entry: TimelineEntry | AuditEntry) -> tuple[object, ...]:
+    """One step as a row: when, which process, what, its states, who, and why."""
+    moved = entry.to_state
+    if entry.from_state not in {"", entry.to_state}:
+        moved = f"{entry.from_state} → {entry.to_state}"
+    why = f"{entry.code}: {entry.reason}" if entry.code else entry.reason
+    who = f"{entry.actor} for {entry.on_behalf_of}" if entry.on_behalf_of else entry.actor
+    action = entry.action if entry.accepted else f"{entry.action} refused"
+    return f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.process, action, moved, who, why
