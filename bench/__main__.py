@@ -15,20 +15,23 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from bench import matching, memory, reference, replay, throughput
+from bench import matching, memory, reference, replay, rollouts, snapshots, throughput, votes
 from bench.tables import Figures, show
 
 PARTS: dict[str, Callable[[Path], Awaitable[list[Figures]]]] = {
     "reference": reference.measure,
+    "snapshots": snapshots.measure,
     "replay": replay.measure,
     "throughput": throughput.measure,
+    "votes": votes.measure,
+    "rollouts": rollouts.measure,
     "memory": memory.measure,
     "matching": matching.measure,
 }
 
 
-PATIENCE_S = 300
-"""Seconds one part may take; on an idle machine none takes half of that."""
+PATIENCE_S = 900
+"""Seconds one part may take; on an idle machine none takes two thirds of that."""
 
 WIDTH = 160
 """Columns; the tables are not to be cut where the terminal ends."""

@@ -1,4 +1,4 @@
-"""A bare workflow to compare with: it waits for two signals and does nothing else."""
+"""Bare workflows to compare with: they wait for signals, or for updates, and do nothing else."""
 
 from __future__ import annotations
 
@@ -24,3 +24,27 @@ class TwoSignals:
     def go_on(self) -> None:
         """Counts."""
         self._received += 1
+
+
+@workflow.defn
+class Updates:
+    """Takes updates that a validator lets pass; there is no activity in it."""
+
+    def __init__(self) -> None:
+        self._voted: list[str] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        """Waits for more updates than anybody sends."""
+        await workflow.wait_condition(lambda: len(self._voted) == 1_000)
+
+    @workflow.update
+    def vote(self, actor: str) -> int:
+        """Counts."""
+        self._voted.append(actor)
+        return len(self._voted)
+
+    @vote.validator
+    def _may_vote(self, actor: str) -> None:
+        if actor in self._voted:
+            raise ValueError(f"{actor} has voted")

@@ -1,4 +1,4 @@
-"""`python -m bench.bare_worker`: the worker of the bare workflow, with the settings of ours."""
+"""`python -m bench.bare_worker`: the worker of the bare workflows, with the settings of ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import uvloop
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
-from bench.bare import TASK_QUEUE, TwoSignals
+from bench.bare import TASK_QUEUE, TwoSignals, Updates
 from starter.settings import connect
 from worker import CACHED_RUNS, TAKE_OVER_AFTER
 
@@ -22,7 +22,7 @@ async def work() -> None:
     async with Worker(
         await connect(),
         task_queue=TASK_QUEUE,
-        workflows=[TwoSignals],
+        workflows=[TwoSignals, Updates],
         max_cached_workflows=CACHED_RUNS,
         sticky_queue_schedule_to_start_timeout=TAKE_OVER_AFTER,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),

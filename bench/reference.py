@@ -19,8 +19,6 @@ from bench.site import Site, open_site
 from bench.tables import Figures
 from domain.dns.requirements import TOKEN_BYTES, new_token
 from starter.dev.registrar import set_records
-from starter.dev.samples import CATALOGUE
-from starter.files import read_catalogue
 from starter.submission import Submitted
 from storage import inventory
 
@@ -41,8 +39,6 @@ async def measure(folder: Path) -> list[Figures]:
         line = (await site.client.get_workflow_handle(submitted.lines[0].process).fetch_history()).events
         order = (await site.client.get_workflow_handle(submitted.process).fetch_history()).events
     cost, parent = cost_of(line), cost_of(order)
-    _, definitions = read_catalogue(CATALOGUE)
-    largest = max(definitions, key=size)
     costs = Figures(
         "Cost of the reference request",
         ("", "measured", "at most", "its order's own run"),
@@ -56,7 +52,6 @@ async def measure(folder: Path) -> list[Figures]:
             ),
             ("billable actions", str(cost.actions), str(MOST_ACTIONS), str(parent.actions)),
             ("definition snapshot, bytes", str(size(TWO_STAGES)), str(MOST_SNAPSHOT_BYTES), ""),
-            (f"the same, {largest.reference} of catalog/", str(size(largest)), str(MOST_SNAPSHOT_BYTES), ""),
         ],
         [COST_NOTE],
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.definitions import ApprovalDefinition, Approvers, Stage
+from domain.definitions import ApprovalDefinition, Approvers, Combine, OnChange, Stage
 from domain.dns.requirements import RequirementTemplate, Rule
 from domain.offers import Deployment, Offer
-from domain.organisations import Directory, Organisation, OrganisationKind
+from domain.organisations import Directory, Organisation, OrganisationKind, Person
 
 PROVIDER = "nordwall"
 PARTNER = "bergsicht"
@@ -46,6 +46,27 @@ UNMAILED = ApprovalDefinition(
     title="Asks nobody who reads mail",
     stages=(
         Stage(name="program", title="A program", approvers=Approvers(people=(PROGRAM,)), deadline=MONTH),
+    ),
+)
+
+UNMAILED_ANEW = UNMAILED.model_copy(update={"version": 2, "on_update": OnChange.RESET})
+UNMAILED_ONCE_MORE = UNMAILED_ANEW.model_copy(update={"version": 3})
+
+VOTERS = ("bench-voter-1", "bench-voter-2", "bench-voter-3")
+"""Programs, which are never mailed."""
+
+ASKING_ALL = ApprovalDefinition(
+    name="bench-asking-all",
+    version=1,
+    title="Open until everybody has approved",
+    stages=(
+        Stage(
+            name="all",
+            title="Three programs",
+            approvers=Approvers(people=VOTERS),
+            combine=Combine.ALL,
+            deadline=MONTH,
+        ),
     ),
 )
 
@@ -93,11 +114,11 @@ def customers(number: int) -> tuple[str, ...]:
 
 
 def directory_of(keys: tuple[str, ...]) -> Directory:
-    """These customers, all of one partner."""
+    """These customers, all of one partner, and the programs that vote."""
     return Directory(
         organisations=tuple(
             Organisation(key=key, kind=OrganisationKind.CUSTOMER, name=f"Customer {key}", partner=PARTNER)
             for key in keys
         ),
-        people=(),
+        people=tuple(Person(key=each, name=each) for each in VOTERS),
     )

@@ -156,8 +156,10 @@ async def _start(program: Program, module: str, stack: Stack, ready: str) -> Non
     )
 
 
-async def for_each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
-    """Does something with every item, `SIDE_BY_SIDE` of them at a time."""
+async def for_each(
+    items: Iterable[T], do: Callable[[T], Awaitable[object]], at_once: int = SIDE_BY_SIDE
+) -> None:
+    """Does something with every item, `at_once` of them at a time."""
     left = iter(items)
 
     async def take_turns() -> None:
@@ -165,5 +167,5 @@ async def for_each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> 
             await do(item)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(SIDE_BY_SIDE):
+        for _ in range(at_once):
             group.create_task(take_turns())

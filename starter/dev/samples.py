@@ -19,6 +19,7 @@ CATALOGUE = ROOT / "catalog"
 DIRECTORY = CATALOGUE / "directory.yaml"
 ZONES = ROOT / "examples" / "zones"
 ORDERS = ROOT / "examples" / "orders"
+SIMULATIONS = ROOT / "examples" / "simulations"
 
 
 async def load_samples(database: Database, at: datetime) -> None:

@@ -1,0 +1,139 @@
+"""How long a vote takes until it is accepted and until it is answered, beside a bare update."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from statistics import quantiles
+from uuid import uuid4
+
+from temporalio.client import WorkflowUpdateStage
+
+from bench.bare import TASK_QUEUE, Updates
+from bench.bare_worker import READY
+from bench.parked import park
+from bench.samples import ASKING_ALL, VOTERS
+from bench.site import Site, for_each, open_site, programs
+from bench.tables import Figures
+from domain import wire
+from domain.decisions import Decide, DecisionRecorded, Verdict
+
+BLOCK = 20
+"""Votes of one series before the next has its turn."""
+
+TURNS = 6
+WARM_UP = 20
+AT_ONCE = (1, 8)
+"""Votes under way at once."""
+
+STAGES = (WorkflowUpdateStage.ACCEPTED, WorkflowUpdateStage.COMPLETED)
+BARE, OURS = "bare update", "vote"
+KINDS = (BARE, OURS)
+
+VOTES = len(STAGES) * len(AT_ONCE) * TURNS * BLOCK + WARM_UP
+CAST = VOTERS[:-1]
+"""Who votes on each run: not the last, so that it stays open and nothing follows from a vote."""
+
+NOTE = (
+    f"Each figure is over {TURNS * BLOCK} updates, in blocks of {BLOCK} in turn, so that whatever else this "
+    "machine does meets all series; one worker process each, every run cached, no update ends its run. "
+    "`accepted` and `completed` are different updates, each sent to wait for that stage. A bare update has a "
+    "validator and no activity. A vote has its actor's permission checked and projection, audit and inbox "
+    "written, with a commit to disk, in a local activity before it is answered (SPEC 4.3, D6)."
+)
+
+Vote = Callable[[WorkflowUpdateStage], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Updates of one kind.
+
+    Attributes:
+        at_once: How many are under way at once.
+        stage: What the caller waits for.
+        ms: How long each took, in milliseconds.
+    """
+
+    kind: str
+    at_once: int
+    stage: WorkflowUpdateStage
+    ms: list[float] = field(default_factory=list)
+
+    def percentile(self, wanted: int) -> float:
+        """The time that so many percent do not exceed."""
+        return quantiles(self.ms, n=100)[wanted - 1]
+
+
+async def measure(folder: Path) -> list[Figures]:
+    """Votes in turn on runs of ours and on bare ones, one after the other and several at once."""
+    async with open_site(folder) as site, programs(site.stack, "bench.bare_worker", 1, READY):
+        votes = {BARE: await _bare_votes(site), OURS: await _our_votes(site)}
+        for kind in KINDS:
+            for _ in range(WARM_UP):
+                await next(votes[kind])(WorkflowUpdateStage.COMPLETED)
+        series = [Series(*each) for each in product(KINDS, AT_ONCE, STAGES)]
+        for _ in range(TURNS):
+            for each in series:
+                await _take_turn(each, votes[each.kind])
+    return [_figures(series)]
+
+
+async def _take_turn(series: Series, votes: Iterator[Vote]) -> None:
+    async def cast(vote: Vote) -> None:
+        began = time.perf_counter()
+        await vote(series.stage)
+        series.ms.append((time.perf_counter() - began) * 1000)
+
+    await for_each([next(votes) for _ in range(BLOCK)], cast, series.at_once)
+
+
+async def _our_votes(site: Site) -> Iterator[Vote]:
+    lines = await park(site, ASKING_ALL, -(-VOTES // len(CAST)))
+    return (_our_vote(site, line, actor) for actor in CAST for line in lines)
+
+
+def _our_vote(site: Site, line: str, actor: str) -> Vote:
+    decision = Decide(stage=ASKING_ALL.stages[0].name, round=1, verdict=Verdict.APPROVE, actor=actor)
+
+    async def vote(stage: WorkflowUpdateStage) -> None:
+        handle = site.client.get_workflow_handle(line)
+        await handle.start_update(
+            wire.DECIDE, decision, id=uuid4().hex, result_type=DecisionRecorded, wait_for_stage=stage
+        )
+
+    return vote
+
+
+async def _bare_votes(site: Site) -> Iterator[Vote]:
+    runs = [f"bare-{uuid4().hex}" for _ in range(-(-VOTES // len(CAST)))]
+    await for_each(runs, lambda each: site.client.start_workflow(Updates.run, id=each, task_queue=TASK_QUEUE))
+    return (_bare_vote(site, run, actor) for actor in CAST for run in runs)
+
+
+def _bare_vote(site: Site, run: str, actor: str) -> Vote:
+    async def vote(stage: WorkflowUpdateStage) -> None:
+        handle = site.client.get_workflow_handle(run)
+        await handle.start_update(Updates.vote, actor, id=uuid4().hex, wait_for_stage=stage)
+
+    return vote
+
+
+def _figures(series: list[Series]) -> Figures:
+    found = {(each.kind, each.at_once, each.stage): each for each in series}
+    rows = []
+    for at_once, stage in product(AT_ONCE, STAGES):
+        bare, ours = (found[kind, at_once, stage] for kind in KINDS)
+        ratio = ours.percentile(50) / bare.percentile(50)
+        rows.append(
+            (
+                f"{stage.name.lower()}, {at_once} at once",
+                *(f"{each.percentile(wanted):.1f}" for each in (bare, ours) for wanted in (50, 95, 99)),
+                f"{ratio:.2f}",
+            )
+        )
+    columns = ["", *(f"{kind} p{wanted}, ms" for kind in KINDS for wanted in (50, 95, 99)), "of bare, p50"]
+    return Figures("Votes", columns, rows, [NOTE])
