@@ -12,11 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from domain.links import LinkSigner
 from starter.client import Countersign
 from starter.dev.examples import read_examples
+from starter.dev.keys import link_key
 from starter.dev.player import Outcome, Player
 from starter.dev.samples import ORDERS, copy_zones, load_samples
 from starter.dev.stack import Stack
+from starter.dev.stage import Surroundings
 from storage.mails import Mail
 from storage.processes import TimelineEntry
 
@@ -50,18 +53,26 @@ async def _demo(folder: Path, console: Console, *, keep: bool) -> int:
     async with Stack(folder) as stack:
         await load_samples(stack.database, datetime.now(UTC))
         countersign = Countersign(
-            stack.virtual_time.client, stack.database, clock=lambda: None, allow_special_use=True
+            stack.virtual_time.client,
+            stack.database,
+            clock=lambda: None,
+            allow_special_use=True,
+            links=LinkSigner((link_key(folder),)),
         )
+        papers = folder / "papers"
+        around = Surroundings(countersign, stack.virtual_time, stack.zone_folder, stack.mail, papers)
 
         def say(order: str, what: str) -> None:
             console.print(f"[dim]{order:>26}[/dim]  {escape(what)}", soft_wrap=True)
 
-        player = Player(countersign, stack.virtual_time, stack.zone_folder, say)
+        player = Player(around, say)
         outcomes = await asyncio.gather(*(player.play(example) for example in read_examples(ORDERS)))
         console.print()
         await _show_timeline(console, countersign, outcomes)
         _show_outcomes(console, outcomes, stack.running.ui_url)
         people = {mail.recipient for mail in stack.mail.messages}
+        for paper in sorted(papers.glob("*.pdf")):
+            console.print(f"{paper.name} has {paper.stat().st_size} bytes.")
         console.print(f"{len(stack.mail.messages)} mails were handed over by SMTP to {len(people)} people.")
         if keep:
             await _stay(console, stack)
@@ -129,6 +140,7 @@ async def _stay(console: Console, stack: Stack) -> None:
     for what, where in (
         ("State", running.folder),
         ("Mails", running.folder / "mails"),
+        ("Papers", running.folder / "papers"),
         ("Zones", stack.zone_folder),
     ):
         console.print(f"{what}: {where}", soft_wrap=True)

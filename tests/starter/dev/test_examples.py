@@ -44,6 +44,10 @@ def test_an_order_may_stand_in_a_file_nobody_can_read(tmp_path: Path) -> None:
         ("expect: {}\n", "expect: expect either a refusal or the state of each line"),
         ("expect: {lines: {a: flying}}\n", "expect.lines.a: 'flying'"),
         ("expect: {lines: {a: closed}}\nscript: [{do: wait, offer: a}]\n", "script.0.wait: wait for a state"),
+        (
+            "expect: {lines: {a: closed}}\nscript: [{do: set_up, offer: a, answers: {}}]\n",
+            "script.0.set_up: set_up takes either by or through",
+        ),
         ("expect: {lines: {a: closed}}\nscript: [{do: jump}]\n", "script.0"),
         (
             "expect: {lines: {a: closed}}\nscript: [{do: delegate, offer: a, by: b}]\n",
