@@ -14,6 +14,7 @@ from pydantic import Field
 
 from domain.base import Command, Key, Language, Message, Name, Text
 from domain.errors import Code, Refusal
+from domain.mail import parse_address
 
 RESEND_AFTER = timedelta(seconds=60)
 """How long a mail is given to arrive before it is sent again (L9)."""
@@ -120,6 +121,8 @@ class ProvisioningContact:
         self.generation = 1
         self.clock_from: datetime | None = None
         self._sent: list[datetime] = []
+        self._mails = 0
+        self._mails_to_others = 0
         self._sent_to_contact: datetime | None = None
         self._accepted_at: datetime | None = None
         self._bounced: str | None = None
@@ -136,6 +139,11 @@ class ProvisioningContact:
         )
 
     @property
+    def was_asked(self) -> bool:
+        """Whether a mail to this contact has gone out."""
+        return self._sent_to_contact is not None
+
+    @property
     def is_undeliverable(self) -> bool:
         """Whether the newest mail bounced: somebody has to name another contact."""
         return self._bounced is not None
@@ -146,25 +154,26 @@ class ProvisioningContact:
         """Refuses to send again before anything was sent, too soon, or too often.
 
         Raises:
-            Refusal: NOT_YET_SENT, or TOO_OFTEN naming the seconds to wait.
+            Refusal: NOT_YET_SENT, or TOO_OFTEN with the seconds to wait.
         """
         if self._sent_to_contact is None:
             raise Refusal(
                 Code.NOT_YET_SENT,
                 "contact: the provisioning mail was not sent yet; it goes out by itself",
             )
-        self._check_pace(self._sent_to_contact + RESEND_AFTER, now)
+        _check_pace(self._sent_to_contact + RESEND_AFTER, now)
         self._check_day(now)
 
     def check_change(self, contact: Contact, now: datetime) -> None:
-        """Refuses to change to the same address, or too often.
+        """Refuses to change to what is no address, to the same one, or too often.
 
         Raises:
-            Refusal: DUPLICATE or TOO_OFTEN.
+            Refusal: INVALID_INPUT, DUPLICATE, or TOO_OFTEN with the seconds to wait.
         """
-        if contact.email == self.contact.email:
+        if reachable(contact).email == self.contact.email:
             raise Refusal(
-                Code.DUPLICATE, f"contact: {contact.email} is the contact already; resend the mail instead"
+                Code.DUPLICATE,
+                f"contact: {self.contact.email} is the contact already; resend the mail instead",
             )
         self._check_day(now)
 
@@ -181,42 +190,73 @@ class ProvisioningContact:
 
     # What happens
 
-    def sent(self, now: datetime) -> None:
-        """A mail goes out."""
+    def sent(self, now: datetime) -> int:
+        """A mail goes out.
+
+        Returns:
+            Its number, by which `accepted` and `rejected` know what they are about.
+        """
         self._sent = [at for at in self._sent if at > now - timedelta(days=1)] + [now]
         self._sent_to_contact = now
         self._bounced = None
+        self._mails += 1
+        return self._mails
 
-    def accepted(self, now: datetime) -> bool:
-        """A mail server took the mail.
+    def accepted(self, mail: int, now: datetime) -> bool:
+        """A mail server took a mail; one to somebody who was replaced meanwhile counts for nothing.
 
         Returns:
             Whether it was the first of all, from which the closure clock counts (L7, L10).
         """
+        if mail <= self._mails_to_others:
+            return False
         self._accepted_at = self._accepted_at or now
         first = self.clock_from is None
         self.clock_from = self.clock_from or now
         return first
 
-    def rejected(self, reason: str) -> None:
-        """The mail can never be delivered."""
-        self._bounced = reason
+    def rejected(self, mail: int, reason: str) -> bool:
+        """A mail can never be delivered.
+
+        Returns:
+            Whether it was the newest, so that somebody has to be told.
+        """
+        is_newest = mail == self._mails > self._mails_to_others
+        if is_newest:
+            self._bounced = reason
+        return is_newest
 
     def change(self, contact: Contact) -> Contact:
         """Names another contact and returns the one before, whose links are dead now."""
-        before, self.contact = self.contact, contact
+        before, self.contact = self.contact, reachable(contact)
         self.generation += 1
+        self._mails_to_others = self._mails
         self._sent_to_contact = self._accepted_at = self._bounced = None
         return before
 
     def _check_day(self, now: datetime) -> None:
         recent = [at for at in self._sent if at > now - timedelta(days=1)]
         if len(recent) >= MAILS_PER_DAY:
-            self._check_pace(recent[-MAILS_PER_DAY] + timedelta(days=1), now)
+            _check_pace(recent[-MAILS_PER_DAY] + timedelta(days=1), now)
 
-    def _check_pace(self, free_at: datetime, now: datetime) -> None:
-        if now < free_at:
-            seconds = math.ceil((free_at - now).total_seconds())
-            raise Refusal(
-                Code.TOO_OFTEN, f"contact: a mail was sent already; the next can go out in {seconds} s"
-            )
+
+def reachable(contact: Contact, field: str = "contact") -> Contact:
+    """A contact somebody names, with the address in the form SMTP carries.
+
+    `Contact` itself reads whatever histories hold (SPEC 10); every command about one goes through here,
+    whether it came through our client or straight through Temporal.
+
+    Raises:
+        Refusal: INVALID_INPUT naming the field, for anything but one plain address.
+    """
+    return contact.model_copy(update={"email": parse_address(contact.email, f"{field}.email")})
+
+
+def _check_pace(free_at: datetime, now: datetime) -> None:
+    if now < free_at:
+        seconds = math.ceil((free_at - now).total_seconds())
+        raise Refusal(
+            Code.TOO_OFTEN,
+            f"contact: a mail was sent already; the next can go out in {seconds} s",
+            retry_after=seconds,
+        )

@@ -98,12 +98,15 @@ class Refusal(Exception):
     Attributes:
         code: The stable code.
         message: One sentence that names the field, the value and the reason.
+        retry_after: After how many seconds the same command may be let through (HTTP `Retry-After`), if the
+            rules say so.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_after = retry_after
 
     @property
     def meaning(self) -> Meaning:

@@ -6,6 +6,7 @@ provisioned (provisioning.md R1, R2).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,6 +49,28 @@ class OpenTask(StrEnum):
     DNS = "dns"
     PARTNER = "partner"
     CUSTOMER_SETUP = "customer_setup"
+
+
+class CancelTask(StrEnum):
+    """How far the cancellation of a line has come, in TM Forum's words (TMF622; provisioning.md c.1)."""
+
+    ACKNOWLEDGED = "acknowledged"
+    IN_PROGRESS = "inProgress"
+    DONE = "done"
+    TERMINATED_WITH_ERROR = "terminatedWithError"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A line that a backend has refused, and that an operator may have tried again (L23).
+
+    Attributes:
+        reason: What the backend said.
+        until: When the line fails unless somebody has.
+    """
+
+    reason: str
+    until: datetime
 
 
 _S = LineState
@@ -99,6 +122,7 @@ class LineProgress:
         deploy_requested_by: Who asked for the deployment, once somebody has.
         start_reached: Whether a scheduled line's requested start date has come.
         is_verified: Whether its DNS records are verified, or there are none.
+        hold: What an operator is waited for, while one is.
     """
 
     def __init__(self, state: LineState = LineState.ORDERED) -> None:
@@ -107,6 +131,7 @@ class LineProgress:
         self.deploy_requested_by: str | None = None
         self.start_reached = False
         self.is_verified = False
+        self.hold: Hold | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -177,6 +202,16 @@ class LineProgress:
         self.check_contact()
         if self.state not in {LineState.AWAITING_PROVISIONING_DETAILS, LineState.CLOSED}:
             raise Refusal(Code.NOT_PENDING, f"line: it is {self.state} and not to be completed yet")
+
+    def check_retry(self) -> None:
+        """Refuses to have tried again what no backend has refused (L23).
+
+        Raises:
+            Refusal: PROCESS_ENDED or NOT_PENDING.
+        """
+        self.check_running()
+        if self.hold is None:
+            raise Refusal(Code.NOT_PENDING, f"line: it is {self.state} and waits for no operator")
 
     def check_records_wanted(self) -> None:
         """Refuses "check now" where no records are waited for.

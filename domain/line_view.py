@@ -32,6 +32,9 @@ def line_view(
         waiting_for, until, what_then = _waiting_for_details(contact, set_up, closes_at)
     else:
         waiting_for, until, what_then = _waiting(line, progress, approval, report, (seen, closes_at))
+    if progress.hold is not None:
+        waiting_for, until = f"an operator: {progress.hold.reason}", progress.hold.until
+        what_then = "the line fails"
     tasks = [set_up] if set_up else []
     if progress.state in {LineState.PROVISIONING, LineState.CLOSED} and not progress.is_verified and seen:
         tasks.append(OpenTask.DNS)
@@ -131,6 +134,8 @@ def _waiting(
         return "somebody to deploy it, or the automatic deployment", None, ""
     if state in {LineState.PROVISIONING, LineState.CLOSED}:
         return _waiting_for_provisioning(line, progress, *records)
+    if state is LineState.CANCELLING:
+        return "backends to take back what was done", None, "the line is cancelled"
     return "", None, ""
 
 

@@ -39,11 +39,18 @@ class Feasibility(Message):
     certificate_authority: str | None = None
 
 
+SERVICE_STEP = "provision"
+"""Name of the step that provides the service itself."""
+
+MAX_STEP_NAME = 30
+"""Longest name of a preparation step: with the line's service before it, it is a key that backends get."""
+
+
 class PreparationStep(Message):
     """Something a backend does before the point of no return, and takes back if the line is cancelled.
 
     Attributes:
-        name: Stable id; part of the step's idempotency key.
+        name: Stable id; part of the step's idempotency key and of what the backend knows it by.
         title: What operators read.
         adapter: Name of the provisioning adapter.
         parameters: What the adapter is given, as is.
@@ -73,6 +80,8 @@ class Offer(Message):
         parameters: What the adapter is given, as is.
         needs_contact: Whether a provisioning contact has to complete the order (SPEC 5.4).
         preparation: What is reserved before that, in order; compensated in reverse (SPEC 5.7).
+        retry_for: How long an operator may have a refused step tried again before the line fails (L23); the
+            line fails at once if left out.
         form: What is asked when the service is set up, once the line is mapped (SPEC 5.5).
     """
 
@@ -98,12 +107,15 @@ class Offer(Message):
     parameters: dict[str, str] = Field(default_factory=dict, max_length=50)
     needs_contact: bool = False
     preparation: tuple[PreparationStep, ...] = Field(default=(), max_length=10)
+    retry_for: timedelta | None = None
     form: Form | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.closes_after is not None and not timedelta() < self.closes_after <= LONGEST:
             raise ValueError(f"closes_after: must be longer than nothing and at most {LONGEST.days} days")
+        if self.retry_for is not None and not timedelta() < self.retry_for <= LONGEST:
+            raise ValueError(f"retry_for: must be longer than nothing and at most {LONGEST.days} days")
         if any(warning <= timedelta() for warning in self.closure_warnings):
             raise ValueError(
                 "closure_warnings: a warning comes before the closure; give a time above nothing"
@@ -116,6 +128,11 @@ class Offer(Message):
         ids = [record.id for record in self.records]
         if len(set(ids)) != len(ids):
             raise ValueError("records: every record needs an id of its own")
+        steps = [SERVICE_STEP, *(step.name for step in self.preparation)]
+        if len(set(steps)) != len(steps):
+            raise ValueError(f"preparation: every step needs a name of its own, and none is {SERVICE_STEP!r}")
+        if max(map(len, steps)) > MAX_STEP_NAME:
+            raise ValueError(f"preparation: the name of a step has at most {MAX_STEP_NAME} characters")
         if self.form is not None:
             self.form.check_parameters(self.parameters)
         return self

@@ -36,6 +36,7 @@ CHANGE_CONTACT = "line.change_contact"
 HAND_OVER = "line.hand_over"
 MAP_LINE = "line.map"
 SET_UP_LINE = "line.set_up"
+RETRY_LINE = "line.retry"
 
 # Signals
 APPROVE = "approve"

@@ -90,7 +90,8 @@ def _lacks_namespace(error: RPCError) -> bool:
 def refusal_in(cause: BaseException) -> Refusal | None:
     """The business refusal that a process answered with, if it was one."""
     if isinstance(cause, ApplicationError) and cause.type in set(Code):
-        return Refusal(Code(cause.type), cause.message)
+        details = next((each for each in cause.details if isinstance(each, dict)), {})
+        return Refusal(Code(cause.type), cause.message, retry_after=details.get("retry_after"))
     return None
 
 

@@ -21,9 +21,9 @@ from domain.contact import (
     HandOver,
     ProvisioningContact,
     ResendMail,
+    reachable,
 )
 from domain.errors import Code, Refusal
-from domain.line import LineState
 from domain.links import LinkPurpose
 from domain.mail import LinkFact, Template
 from domain.orders import OrderLine
@@ -49,8 +49,8 @@ class Contacts(Fulfilment):
     def send_details(self, action: str, actor: str, reason: str | None = None, *also: Notice) -> None:
         """Notes a step that sends the provisioning mail to the present contact, and has it handed over."""
         contact = self.required_contact
-        contact.sent(workflow.now())
-        mail = Notice(
+        mail = contact.sent(workflow.now())
+        letter = Notice(
             template=Template.PROVISIONING_DETAILS,
             audience=Audience(contact=contact.contact),
             facts=self.facts(
@@ -58,10 +58,10 @@ class Contacts(Fulfilment):
             ),
             awaited=True,
         )
-        step = self.note(action, actor=actor, reason=reason, notices=(mail, *also))
-        asyncio.create_task(self._deliver(step.seq, contact.generation))  # noqa: RUF006 - the loop of a workflow keeps its tasks
+        step = self.note(action, actor=actor, reason=reason, notices=(letter, *also))
+        asyncio.create_task(self._deliver(step.seq, mail, contact.generation))  # noqa: RUF006 - the loop of a workflow keeps its tasks
 
-    async def _deliver(self, seq: int, generation: int) -> None:
+    async def _deliver(self, seq: int, mail: int, generation: int) -> None:
         delivery = await workflow.execute_activity_method(
             Outbox.deliver,
             DeliverMail(process=workflow.info().workflow_id, seq=seq),
@@ -71,25 +71,21 @@ class Contacts(Fulfilment):
             summary="hand over the provisioning mail",
         )
         contact = self.required_contact
-        if self.progress.has_ended:
+        if self.progress.has_ended or self.is_stopped or self.is_unwinding:
             return
+        is_bound = self.progress.ponr_at is not None
+        reason = delivery.reason or "the mail could not be delivered"
         if delivery.accepted:
-            if contact.accepted(workflow.now()) and not self._was_closed:
+            if contact.accepted(mail, workflow.now()) and not is_bound:
                 self.closure.start(workflow.now())
             self.note("line.details_sent", data={"contact": str(generation)})
-        elif generation == contact.generation:
-            reason = delivery.reason or "the mail could not be delivered"
-            contact.rejected(reason)
+        elif contact.rejected(mail, reason) and not is_bound:
             command = f"countersign order change-contact {self.context.id}"
             told = self.tell_owners(
                 Template.CONTACT_BOUNCED, contact=contact.contact.email, reason=reason, command=command
             )
             self.note("line.contact_bounced", reason=reason, notices=(told,))
         await self.announce()
-
-    @property
-    def _was_closed(self) -> bool:
-        return self.progress.state is LineState.CLOSED
 
     @staticmethod
     def link_of(contact: ProvisioningContact) -> LinkFact:
@@ -108,8 +104,9 @@ class Contacts(Fulfilment):
         with refusals():
             self._check_resend(command)
             self.send_details("line.details_resent", command.actor, command.reason)
+            state = self.required_contact.state
             await self.announce()
-            return self.required_contact.state
+            return state
 
     @resend_mail.validator
     def _may_resend(self, command: ResendMail) -> None:
@@ -125,8 +122,7 @@ class Contacts(Fulfilment):
         """Sends the provisioning mail to somebody else; links of the contact before die (L10)."""
         with refusals():
             self._check_new_contact(command.contact)
-            await self._change(command.contact, command.actor, command.reason)
-            return self.required_contact.state
+            return await self._change(command.contact, command.actor, command.reason)
 
     @change_contact.validator
     def _may_change(self, command: ChangeContact) -> None:
@@ -139,9 +135,9 @@ class Contacts(Fulfilment):
         with refusals():
             self._check_hand_over(command)
             before = self.required_contact.contact.email
-            told = self.tell_owners(Template.CONTACT_HANDED_OVER, contact=command.contact.email)
-            await self._change(command.contact, before, command.reason, told)
-            return self.required_contact.state
+            named = reachable(command.contact).email
+            told = self.tell_owners(Template.CONTACT_HANDED_OVER, contact=named)
+            return await self._change(command.contact, before, command.reason, told)
 
     @hand_over.validator
     def _may_hand_over(self, command: HandOver) -> None:
@@ -157,18 +153,20 @@ class Contacts(Fulfilment):
         self.check_contact()
         self.required_contact.check_change(contact, workflow.now())
 
-    async def _change(self, to: Contact, actor: str, reason: str | None, *also: Notice) -> None:
+    async def _change(self, to: Contact, actor: str, reason: str | None, *also: Notice) -> ContactState:
         contact = self.required_contact
-        was_asked = contact.state.sent_at is not None
+        was_asked = contact.was_asked
         before = contact.change(to)
-        if was_asked or self.progress.state in {LineState.AWAITING_PROVISIONING_DETAILS, LineState.CLOSED}:
+        if was_asked:
             gone = Notice(
                 template=Template.CONTACT_CHANGED, audience=Audience(contact=before), facts=self.facts()
             )
-            self.send_details("line.contact_changed", actor, reason, *((gone,) if was_asked else ()), *also)
-        else:  # The mail goes out at the requested start date, to whoever is the contact then.
+            self.send_details("line.contact_changed", actor, reason, gone, *also)
+        else:  # The mail goes out in time, to whoever is the contact then.
             self.note("line.contact_changed", actor=actor, reason=reason, notices=also)
+        state = contact.state
         await self.announce()
+        return state
 
     # What stands behind
 
@@ -191,3 +189,5 @@ class Contacts(Fulfilment):
         """
         _ = self.required_contact
         self.progress.check_contact()
+        if self.is_stopped or self.is_unwinding:
+            raise Refusal(Code.NOT_PENDING, "line: what was done for it is being taken back")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from domain.closure import ClosureClock
-from domain.line import SERVICE_STATUS, LineProgress, LineState
+from domain.line import SERVICE_STATUS, CancelTask, LineProgress, LineState
 from domain.mail import Template
 from domain.orders import LineCommand, OrderLine
 from domain.transitions import SYSTEM, Notice, ServiceChange
@@ -35,7 +35,12 @@ UNDER_WAY = frozenset({LineState.AWAITING_PROVISIONING_DETAILS, LineState.PROVIS
 
 
 class LineCourse(DomainCheck):
-    """What every part of a line's story stands on."""
+    """What every part of a line's story stands on.
+
+    Attributes:
+        cancel_task: How far a cancellation has come, once there is one.
+        is_unwinding: Whether what was done for the line is being taken back, whatever it ends as.
+    """
 
     def __init__(self, order_line: OrderLine) -> None:
         super().__init__()
@@ -46,6 +51,8 @@ class LineCourse(DomainCheck):
         self.closure = ClosureClock(self.offer)
         self.steps = BackendSteps(order_line)
         self.cancelled_by: LineCommand | None = None
+        self.cancel_task = CancelTask.ACKNOWLEDGED
+        self.is_unwinding = False
         self.ended_reason: str | None = None
 
     @property
@@ -95,6 +102,7 @@ class LineCourse(DomainCheck):
             notices=tuple(notices),
             services=self.service_change(),
             release_claim=True,
+            data=self._end_of_cancel_task() if state is LineState.CANCELLED else None,
         )
         raise Ended
 
@@ -103,15 +111,33 @@ class LineCourse(DomainCheck):
         command = self.cancelled_by
         if command is None:
             return
+        self.begin_cancelling(command)
+        self.unwind(LineState.CANCELLED, command.reason, Template.CANCELLED, command.actor)
+
+    def begin_cancelling(self, command: LineCommand) -> None:
+        """Shows that the line is being cancelled, where there may be something to take back (L21)."""
         if self.progress.state in UNDER_WAY:
             self.move(LineState.CANCELLING)
-            self.note("line.cancelling", actor=command.actor, reason=command.reason)
-        self.unwind(LineState.CANCELLED, command.reason, Template.CANCELLED, command.actor)
+            self.note(
+                "line.cancelling", actor=command.actor, reason=command.reason, data=self.cancel_task_data()
+            )
 
     def unwind(
         self, state: LineState, reason: str | None, template: Template, actor: str = SYSTEM
     ) -> NoReturn:
         """Ends the line, after what was done for it has been taken back."""
+        if state is LineState.FAILED and self.progress.state is not LineState.PROVISIONING:
+            self.move(LineState.PROVISIONING)  # From anywhere else b.2 knows no failure (L23).
         if self.steps.taken:
+            self.is_unwinding = True
             raise Unwinding(lambda: self.end(state, reason, template, actor))
         self.end(state, reason, template, actor)
+
+    def cancel_task_data(self) -> dict[str, str]:
+        """How far a cancellation has come, for the audit; nothing if there is none."""
+        return {} if self.cancelled_by is None else {"cancel_task": self.cancel_task}
+
+    def _end_of_cancel_task(self) -> dict[str, str]:
+        if self.cancel_task is not CancelTask.TERMINATED_WITH_ERROR:
+            self.cancel_task = CancelTask.DONE
+        return self.cancel_task_data()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -91,7 +92,7 @@ class Fulfilment(Backends):
         if self.progress.state is LineState.CLOSED:
             self.move(LineState.PROVISIONING)
             self.note("line.resumed")
-        self.end(LineState.FAILED, "the domain was verified by somebody else first", Template.FAILED)
+        self.unwind(LineState.FAILED, "the domain was verified by somebody else first", Template.FAILED)
 
     async def _close(self) -> None:
         """Closes the line after one last look; UNKNOWN is asked again for a day first (L17)."""
@@ -142,8 +143,12 @@ class Fulfilment(Backends):
     def _may_check_records(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
         with refusals():
             self.progress.check_records_wanted()
+            if not self.records.are_wanted:
+                raise Refusal(Code.NOT_PENDING, f"line: offer {self.offer.name} asks for no DNS records")
             last = self._asked_now
             if last is not None and workflow.now() < last + CHECK_NOW_EVERY:
                 raise Refusal(
-                    Code.TOO_OFTEN, f"line: it was checked at {last:%H:%M:%S} UTC, less than 30 seconds ago"
+                    Code.TOO_OFTEN,
+                    f"line: it was checked at {last:%H:%M:%S} UTC, less than 30 seconds ago",
+                    retry_after=math.ceil((last + CHECK_NOW_EVERY - workflow.now()).total_seconds()),
                 )

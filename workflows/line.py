@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
@@ -27,6 +27,9 @@ from workflows.details import Details
 from workflows.gate import ApprovalGate
 from workflows.names import PROCESS_STATE
 from workflows.process import OPERATOR, refusals
+
+ANSWER_WITHIN = timedelta(seconds=20)
+"""How long whoever cancels a line waits at most for what was done to be taken back: less than callers do."""
 
 RECHECK_AFTER = timedelta(hours=24)
 """A check older than this is repeated before the line is confirmed (L4)."""
@@ -54,6 +57,24 @@ class OrderLineWorkflow(Details, ApprovalGate):
     async def run(self, order_line: OrderLine) -> LineOutcome:
         """Takes the line through SPEC 5.2; whatever ends it early is an `Ended`."""
         try:
+            await self.be_fulfilled()
+        except Ended:
+            self.records.stop()
+        except Unwinding as unwinding:
+            await self.undisturbed(self.be_unwound(unwinding))
+        if self.steps.given_up:
+            await self.undisturbed(self.look_for_late_steps())
+        await self.all_announced()
+        return LineOutcome(
+            number=order_line.line.number,
+            state=self.progress.state,
+            at=workflow.now(),
+            reason=self.ended_reason,
+        )
+
+    async def be_fulfilled(self) -> None:
+        """Goes through the story up to the service, unless the run is cancelled in Temporal itself."""
+        try:
             await self.be_approved()
             await self.be_confirmed()
             await self.reach_start_date()
@@ -65,22 +86,10 @@ class OrderLineWorkflow(Details, ApprovalGate):
                 await self.have_set_up()
             await self.have_records_verified()
             await self.be_provisioned()
-        except Ended:
-            self.records.stop()
-        except Unwinding as unwinding:
-            await self.be_unwound(unwinding)
         except BaseException as error:
             if not is_cancelled_exception(error):
                 raise
             self.end_from_outside()
-        await self.look_for_late_steps()
-        await self.all_announced()
-        return LineOutcome(
-            number=order_line.line.number,
-            state=self.progress.state,
-            at=workflow.now(),
-            reason=self.ended_reason,
-        )
 
     # The story, step by step
 
@@ -144,21 +153,20 @@ class OrderLineWorkflow(Details, ApprovalGate):
         with suppress(Ended):
             unwinding.end()
 
-    def end_from_outside(self) -> None:
+    def end_from_outside(self) -> NoReturn:
         """Ends the line because somebody requested the cancellation of its run in Temporal itself.
 
-        The request cannot be refused; after the point of no return the line has failed, as its service is
-        left in whatever state the backend had reached.
+        The request cannot be refused; after the point of no return the line has failed. Either way what was
+        done for it is taken back.
         """
-        self.cancelled_by = LineCommand(actor=OPERATOR, reason="cancellation requested in Temporal")
+        requested = LineCommand(actor=OPERATOR, reason="cancellation requested in Temporal")
         if self.approval is not None and self.approval.is_pending:
-            self.approval.withdraw(OPERATOR, self.cancelled_by.reason)
-        with suppress(Ended):
-            if self.progress.ponr_at is not None:
-                if self.progress.state is LineState.CLOSED:
-                    self.move(LineState.PROVISIONING)
-                self.end(LineState.FAILED, self.cancelled_by.reason, Template.FAILED, OPERATOR)
-            self.heed_cancel()
+            self.approval.withdraw(OPERATOR, requested.reason)
+        if self.progress.ponr_at is not None:
+            self.unwind(LineState.FAILED, requested.reason, Template.FAILED, OPERATOR)
+        self.cancelled_by = command = self.cancelled_by or requested
+        self.begin_cancelling(command)
+        self.unwind(LineState.CANCELLED, command.reason, Template.CANCELLED, command.actor)
 
     # Commands
 
@@ -189,18 +197,28 @@ class OrderLineWorkflow(Details, ApprovalGate):
 
     @workflow.update(name=wire.CANCEL_LINE)
     async def cancel(self, command: LineCommand) -> LineState:
-        """Cancels the line before its point of no return and answers once it is cancelled (L20, L21)."""
+        """Cancels the line before its point of no return (L20, L21).
+
+        Returns:
+            `cancelled`, or `cancelling` if it takes longer to take back what was done.
+        """
         self.cancelled_by = self.cancelled_by or command
         if self.approval is not None and self.approval.is_pending:
             with suppress(Refusal):
                 await self.withdraw_approval(command.actor, command.reason)
-        await workflow.wait_condition(lambda: self.progress.has_ended)
+        await workflow.wait_condition(lambda: self.progress.has_ended or self.is_unwinding)
+        if self.is_unwinding:
+            await self.until(lambda: self.progress.has_ended, workflow.now() + ANSWER_WITHIN)
         return self.progress.state
 
     @cancel.validator
     def _may_cancel(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
         with refusals():
             self.progress.check_cancel()
+            if self.is_unwinding and not self.is_stopped:
+                raise Refusal(
+                    Code.NOT_PENDING, "line: it is about to fail; what was done is being taken back"
+                )
 
     # How the line looks
 

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio import workflow
 
 from domain import wire
-from domain.contact import LINK_VALID_FOR, Contact
+from domain.contact import LINK_VALID_FOR, Contact, reachable
 from domain.errors import Code, Refusal
 from domain.forms import flatten, validate
 from domain.line import LineState, OpenTask
@@ -46,6 +46,7 @@ class Mapping(Contacts, Asking):
         self.mapped: Mapped | None = None
         self.set_up_reminders: list[datetime] = []
         self.customer_admin: Contact | None = None
+        self._is_answered = False
 
     @property
     def open_task(self) -> OpenTask | None:
@@ -57,7 +58,7 @@ class Mapping(Contacts, Asking):
     @property
     def is_set_up(self) -> bool:
         """Whether the offer asks nothing, or everything it asks is answered."""
-        return self.offer.form is None or bool(self.answers)
+        return self.offer.form is None or self._is_answered
 
     # Mapping
 
@@ -84,10 +85,15 @@ class Mapping(Contacts, Asking):
             self._read_answers(command.answers)
 
     def _check_map(self, command: MapLine) -> None:
-        contact = self.required_contact
+        self.check_contact()
         self.progress.check_map()
+        contact = self.required_contact
         if command.generation is not None:
             contact.check_link(command.generation)
+        if not contact.was_asked:
+            raise Refusal(Code.NOT_PENDING, "line: it is still being prepared; the mail goes out by itself")
+        if command.customer_admin is not None:
+            reachable(command.customer_admin, "customer_admin")
         if command.set_up_by is SetUpBy.CUSTOMER and self.offer.form is None:
             raise Refusal(Code.INVALID_INPUT, f"set_up_by: offer {self.offer.name} asks for no set-up")
 
@@ -102,10 +108,12 @@ class Mapping(Contacts, Asking):
         self.context, parties = context, context.parties
         self.order_line = self.order_line.model_copy(update={"context": context})
         if answers is not None:
-            self.answers = flatten(answers)
-        self.customer_admin = command.customer_admin
-        if self.progress.state is LineState.AWAITING_PROVISIONING_DETAILS or self._was_closed:
-            self.move(LineState.PROVISIONING)
+            self._take_answers(answers)
+        if command.customer_admin is not None:
+            self.customer_admin = reachable(command.customer_admin, "customer_admin")
+        self.move(LineState.PROVISIONING)
+        if self.required_contact.clock_from is None:
+            self.closure.start(workflow.now())  # Without a mail: whoever maps the line has been reached.
         self.mapped = Mapped(at=workflow.now(), partner=parties.partner, customer=parties.customer)
         self.mapped = self.mapped.model_copy(update={"waits_for": self.open_task})
         self.note(
@@ -186,7 +194,7 @@ class Mapping(Contacts, Asking):
         with refusals():
             self._check_set_up()
             answers = self._read_answers(command.answers)
-            self.answers = flatten(answers or {})
+            self._take_answers(answers or {})
             self.note("line.set_up", actor=command.actor)
             await self.announce()
             return self.progress.state
@@ -196,6 +204,9 @@ class Mapping(Contacts, Asking):
         with refusals():
             self._check_set_up()
             self._read_answers(command.answers)
+
+    def _take_answers(self, answers: dict[str, Any]) -> None:
+        self.answers, self._is_answered = flatten(answers), True
 
     def _check_set_up(self) -> None:
         self.progress.check_running()

@@ -17,7 +17,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from domain import wire
 from domain.errors import Code, Refusal
-from domain.line import SERVICE_STATUS, LineState
+from domain.line import LineState
 from domain.line_view import order_title, shared, title
 from domain.mail import MailFacts, Template
 from domain.offers import Deployment
@@ -32,15 +32,15 @@ from domain.orders import (
     derive_state,
     service_id,
 )
-from domain.transitions import ProcessKind, ProcessView, ServiceChange
+from domain.transitions import ProcessKind, ProcessView
 from domain.views import summary
-from workflows.check import DomainCheck
 from workflows.line import OrderLineWorkflow
+from workflows.planned import PlannedLines
 from workflows.process import OPERATOR, refusals
 
 
 @workflow.defn(name=wire.ORDER)
-class OrderWorkflow(DomainCheck):
+class OrderWorkflow(PlannedLines):
     """Checks domain and services, starts the lines and says in the end how it all came out."""
 
     @workflow.init
@@ -48,6 +48,7 @@ class OrderWorkflow(DomainCheck):
         super().__init__()
         self.order = order
         self.context = order.context
+        self.lines = order.lines
         self.order_state = OrderState.ACKNOWLEDGED
         self.cancelled_by: LineCommand | None = None
         self._noted_state = self.state
@@ -66,15 +67,15 @@ class OrderWorkflow(DomainCheck):
             self.cancelled_by = LineCommand(actor=OPERATOR, reason="cancellation requested in Temporal")
         if self.cancelled_by is not None:
             return await self.be_cancelled(self.cancelled_by)
-        outcomes = await self.run_lines()
-        return await self.conclude(outcomes)
+        outcomes = [*self.dropped, *await self.run_lines()]
+        return await self.conclude(sorted(outcomes, key=lambda outcome: outcome.number))
 
     # The story, step by step
 
     async def be_received(self) -> None:
         """Tells that the order is in and books its services as ordered (L1)."""
         received = self.tell_owners(Template.ORDER_RECEIVED)
-        services = tuple(self._service(line, LineState.ORDERED) for line in self.order.lines)
+        services = tuple(self.service_of(line, LineState.ORDERED) for line in self.order.lines)
         by = self.context.requested_by
         remarks = self.context.remarks
         self.note("order.submitted", actor=by, notices=(received,), services=services, data=remarks)
@@ -83,14 +84,14 @@ class OrderWorkflow(DomainCheck):
     async def be_confirmed(self) -> None:
         """Confirms the order; from here on its lines take the commands (L4)."""
         self.order_state = OrderState.IN_PROGRESS
-        at_once = any(line.approval is None for line in self.order.lines)
+        at_once = any(line.approval is None for line in self.lines)
         confirmed = (self.tell_owners(Template.ORDER_CONFIRMED),) if at_once else ()
         self.note("order.confirmed", notices=confirmed)
         await self.announce()
 
     async def run_lines(self) -> list[LineOutcome]:
         """Runs the lines side by side until the last has ended."""
-        lines = [asyncio.create_task(self._run_line(line)) for line in self.order.lines]
+        lines = [asyncio.create_task(self._run_line(line)) for line in self.lines]
         try:
             return await asyncio.gather(*lines)
         except asyncio.CancelledError:
@@ -113,17 +114,18 @@ class OrderWorkflow(DomainCheck):
             actor=command.actor,
             reason=command.reason,
             notices=(self.tell_owners(Template.CANCELLED, reason=command.reason, decided_by=command.actor),),
-            services=tuple(self._service(line, LineState.CANCELLED) for line in self.order.lines),
+            services=tuple(self.service_of(line, LineState.CANCELLED) for line in self.lines),
             release_claim=True,
         )
         await self.all_announced()
-        lines = tuple(
+        cancelled = [
             LineOutcome(
                 number=line.number, state=LineState.CANCELLED, at=workflow.now(), reason=command.reason
             )
-            for line in self.order.lines
-        )
-        return OrderOutcome(order=self.context.id, state=self.order_state, lines=lines)
+            for line in self.lines
+        ]
+        lines = sorted([*self.dropped, *cancelled], key=lambda outcome: outcome.number)
+        return OrderOutcome(order=self.context.id, state=self.order_state, lines=tuple(lines))
 
     # Lines
 
@@ -132,7 +134,7 @@ class OrderWorkflow(DomainCheck):
             return await workflow.execute_child_workflow(
                 OrderLineWorkflow.run,
                 OrderLine(context=self.context, line=line, checked_at=self.checked_at),
-                id=wire.line_id(self.context.id, line.number),
+                id=self.process_of(line),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,  # b.0: a line runs once, ever
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 memo=line_memo(line),
@@ -158,7 +160,7 @@ class OrderWorkflow(DomainCheck):
             "order.line_lost",
             reason=reason,
             notices=(self.tell_operators(Template.FAILED, line=line.number, reason=reason),),
-            services=(self._service(line, LineState.FAILED),) if is_ended else (),
+            services=(self.service_of(line, LineState.FAILED),) if is_ended else (),
             release_claim=is_ended,
             data={"line": str(line.number)},
         )
@@ -166,7 +168,9 @@ class OrderWorkflow(DomainCheck):
         return LineOutcome(number=line.number, state=LineState.FAILED, at=workflow.now(), reason=reason)
 
     def _line_attributes(self, line: Line) -> TypedSearchAttributes:
-        waits = line.approval is None and line.offer.deployment is Deployment.ON_DEMAND
+        waits = (
+            line.approval is None and line.contact is None and line.offer.deployment is Deployment.ON_DEMAND
+        )
         start = self.context.requested_start
         deployable = waits and (start is None or start <= workflow.now())
         values = {
@@ -198,7 +202,7 @@ class OrderWorkflow(DomainCheck):
     def _may_cancel(self, command: LineCommand) -> None:  # noqa: ARG002 - takes what the update takes
         with refusals():
             if self.order_state is not OrderState.ACKNOWLEDGED:
-                ids = ", ".join(wire.line_id(self.context.id, line.number) for line in self.order.lines)
+                ids = ", ".join(self.process_of(line) for line in self.lines)
                 raise Refusal(Code.LINES_STARTED, f"order: it is {self.order_state}; cancel its lines: {ids}")
 
     # How the order looks
@@ -211,7 +215,7 @@ class OrderWorkflow(DomainCheck):
     @property
     def lines_to_check(self) -> tuple[Line, ...]:
         """All lines: an order is confirmed whole or not at all (SPEC 5.3)."""
-        return self.order.lines
+        return self.lines
 
     @property
     def is_stopped(self) -> bool:
@@ -227,6 +231,7 @@ class OrderWorkflow(DomainCheck):
             title=order_title(self.context, len(self.order.lines)),
             waiting_for="" if over else self._waiting_for(),
             ended=over,
+            planned=self.planned,
             **shared(self.context),
         )
 
@@ -250,18 +255,6 @@ class OrderWorkflow(DomainCheck):
         if self.report is None:
             return "the first check of domain and services"
         return "the partner: " + "; ".join(finding.message for finding in self.report.blocking)
-
-    def _service(self, line: Line, state: LineState) -> ServiceChange:
-        return ServiceChange(
-            id=service_id(self.context.id, line.number),
-            status=SERVICE_STATUS[state],
-            organisation=self.context.parties.customer,
-            offer=line.offer.name,
-            offer_version=line.offer.version,
-            order=self.context.id,
-            line=line.number,
-            domain=self.context.domain.key if self.context.domain else None,
-        )
 
 
 def line_memo(line: Line) -> dict[str, Any]:

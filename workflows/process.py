@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -182,11 +182,15 @@ class Process:
 
         A cancellation requested in Temporal meanwhile changes nothing any more.
         """
-        ending = asyncio.create_task(self._announce_everything())
-        while not ending.done():
+        await self.undisturbed(self._announce_everything())
+
+    async def undisturbed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Sees some work through, even if a cancellation is requested in Temporal meanwhile."""
+        working = asyncio.create_task(work)
+        while not working.done():
             with suppress(asyncio.CancelledError):
-                await asyncio.shield(ending)
-        ending.result()
+                await asyncio.shield(working)
+        working.result()
 
     async def _announce_everything(self) -> None:
         await self.announce()
@@ -229,7 +233,12 @@ def refusals() -> Iterator[None]:
 
 
 def refused(refusal: Refusal) -> ApplicationError:
-    """The typed error for a refusal: its code is the error type on the wire."""
+    """The typed error for a refusal: its code is the error type on the wire, `retry_after` a detail."""
+    details = () if refusal.retry_after is None else ({"retry_after": refusal.retry_after},)
     return ApplicationError(
-        refusal.message, type=refusal.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+        refusal.message,
+        *details,
+        type=refusal.code,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from domain.offers import Offer
+from domain.offers import SERVICE_STEP, Offer
 from domain.orders import OrderLine
 from domain.organisations import Parties
 from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService, ServiceOrder
@@ -29,8 +29,9 @@ class Step:
     """One thing a backend does for a line.
 
     Attributes:
-        name: `provision`, or the preparation's own name.
+        name: `SERVICE_STEP`, or the preparation's own name.
         service: What the backend knows it by; the line's service, or one of its own.
+        retries: How often an operator had it tried again: a backend answers the same request the same way.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Step:
     adapter: str
     service: str
     parameters: dict[str, str]
+    retries: int = 0
+
+    @property
+    def intention(self) -> str:
+        """What its idempotency key stands for."""
+        return f"{self.name}/retry-{self.retries}" if self.retries else self.name
 
 
 def preparation_of(line: OrderLine) -> tuple[Step, ...]:
@@ -58,7 +65,7 @@ def provision_of(line: OrderLine, adapter: str, answers: dict[str, str]) -> Step
     """The step that provides the service itself, with the answers of its set-up form as parameters."""
     offer = line.line.offer
     return Step(
-        name="provision",
+        name=SERVICE_STEP,
         title=offer.title,
         adapter=adapter,
         service=line.service,
@@ -83,22 +90,29 @@ class BackendSteps:
         self.taken.append(step)
         return await workflow.execute_activity_method(
             Provisioning.provision,
-            ProvisionService(adapter=step.adapter, order=self._order(step, parties, step.name)),
+            ProvisionService(adapter=step.adapter, order=self._order(step, parties, step.intention)),
             start_to_close_timeout=timedelta(seconds=60),
             heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
             summary=summary(f"provision {step.title} through {step.adapter}"),
         )
 
-    async def take_back(self, step: Step, parties: Parties) -> Removed:
+    async def take_back(self, step: Step, parties: Parties, look: int = 0) -> Removed:
         """Has a step undone and its absence read back.
+
+        Args:
+            step: What was done.
+            parties: For whom.
+            look: How often it was undone before: each time is a request of its own, as a backend answers
+                the same one out of its memory.
 
         Raises:
             ActivityError: The backend refuses to.
         """
+        intention = f"{step.name}/undo-{look}" if look else f"{step.name}/undo"
         return await workflow.execute_activity_method(
             Provisioning.deprovision,
-            RemoveService(adapter=step.adapter, order=self._order(step, parties, f"{step.name}/undo")),
+            RemoveService(adapter=step.adapter, order=self._order(step, parties, intention)),
             start_to_close_timeout=timedelta(seconds=60),
             heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,

@@ -19,11 +19,11 @@ from tests.workflows.conftest import Scene
 from tests.workflows.world import line
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-CARLA = Contact(email="carla@contoso.test")
-DAVE = Contact(email="dave@contoso.test")
-GONE = Contact(email="gone@contoso.test")
+CARLA = Contact(email="carla@contoso.example")
+DAVE = Contact(email="dave@contoso.example")
+GONE = Contact(email="gone@contoso.example")
 FOR_CUSTOMER = MapLine(
-    actor="carla@contoso.test",
+    actor="carla@contoso.example",
     purpose=MappingPurpose.FOR_CUSTOMER,
     partner=OrganisationChoice(key="partner"),
     customer=OrganisationChoice(key="customer"),
@@ -191,7 +191,7 @@ async def test_the_customer_sets_up_and_is_reminded(scene: Scene) -> None:
     form = {"fields": [{"name": "site", "type": "text", "title": {"en": "Site", "de": "Site"}}]}
     handle = await asked(scene, with_contact(days=30, form=form))
     command = FOR_CUSTOMER.model_copy(
-        update={"set_up_by": SetUpBy.CUSTOMER, "customer_admin": Contact(email="admin@contoso.test")}
+        update={"set_up_by": SetUpBy.CUSTOMER, "customer_admin": Contact(email="admin@contoso.example")}
     )
     mapped = await handle.execute_update(wire.MAP_LINE, command, result_type=Mapped)
     assert mapped.waits_for == "customer_setup"

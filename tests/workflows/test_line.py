@@ -428,7 +428,7 @@ async def test_cancellation_requested_in_temporal_itself_cancels_the_line_in_ord
     assert (cancelled.actor, cancelled.release_claim) == ("operator", True)
 
 
-async def test_cancellation_requested_after_the_point_of_no_return_fails_the_line(
+async def test_cancellation_requested_after_the_point_of_no_return_fails_the_line_and_takes_it_back(
     scene: Scene, world: World
 ) -> None:
     def pend(_order: object) -> Provisioned:
@@ -438,6 +438,10 @@ async def test_cancellation_requested_after_the_point_of_no_return_fails_the_lin
     handle = await scene.start(line(adapter="local"))
     await world.told(handle.id, "line.executing")
     await handle.cancel()
+    failed = await world.told(handle.id, "line.failed")
+    assert [each.order.idempotency_key for each in world.removed] == [f"{handle.id}/provision/undo"]
+    assert (failed.actor, failed.release_claim) == ("operator", True)
+    await scene.skip(handle, timedelta(hours=8))
     assert (await handle.result())["state"] == LineState.FAILED
     assert world.mails(handle.id).count(Template.FAILED) == 2
 
