@@ -189,7 +189,7 @@ async def compose(settings: WorkerSettings, client: Client, resources: AsyncExit
         Provisioning(adapters).deprovision,
         Conditions(sources).await_condition,
         Deployments(client, settings.task_queue).deploy_confirmed,
-        Rollouts(client).roll_out,
+        Rollouts(client, database).roll_out,
         Maintenance(database).remove_unused,
         outbox.relay,
         outbox.deliver,

@@ -7,16 +7,19 @@ was removed: running procedures of that kind are aborted, and the service stays 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
 
 from domain import wire
-from domain.base import Key, Message, Name, Text, UtcDatetime
+from domain.base import Command, Key, Message, Name, Text, UtcDatetime
+from domain.calendars import Calendar
 from domain.definitions import ApprovalDefinition, OnChange, Purpose
 from domain.offers import Offer
+from domain.organisations import OrganisationKind
 from domain.transitions import ProcessKind
 
 PROCESS_KINDS: dict[Purpose, str] = {
@@ -31,6 +34,22 @@ PER_SECOND = 20.0
 
 SETTLE = timedelta(seconds=15)
 """How long requests that are just being started, still on the old definition, may take to be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A request that waits for its approval, or will.
+
+    Attributes:
+        process: Who is told of changes; of a line that has not started, its order.
+        offer: `name@version`; empty if that is not known.
+        definition: What it runs on, as `name@version`; anything else if it needs no approval.
+    """
+
+    process: str
+    kind: str
+    offer: str
+    definition: str
 
 
 class DefinitionChange(Message):
@@ -53,7 +72,7 @@ class DefinitionChange(Message):
     removed: bool = False
 
     def query(self, task_queue: str) -> str:
-        """A visibility query that finds every open request concerned, and few others.
+        """A visibility query for the open requests concerned, by what they started with.
 
         Args:
             task_queue: Where our processes run; other installations in the namespace are left alone.
@@ -61,19 +80,38 @@ class DefinitionChange(Message):
         if self.offer is None:
             wanted = [f"{wire.DEFINITION_VERSION} STARTS_WITH '{self.definition.name}@'"]
         else:
-            kind = PROCESS_KINDS[self.definition.purpose]
             wanted = [
                 f"{wire.OFFER_VERSION} STARTS_WITH '{self.offer}@'",
-                f"{wire.PROCESS_KIND} = '{kind}'",
+                f"{wire.PROCESS_KIND} = '{self.kind}'",
             ]
         return " AND ".join([*wanted, "ExecutionStatus = 'Running'", f"TaskQueue = '{task_queue}'"])
+
+    @property
+    def kind(self) -> str:
+        """The kind of the processes that `query` finds."""
+        return PROCESS_KINDS[self.definition.purpose]
+
+    def among(self, listed: Iterable[OpenRequest], known: Iterable[OpenRequest]) -> dict[str, OpenRequest]:
+        """The processes to tell, each once, in the order of their ids.
+
+        Args:
+            listed: What `query` found, by the search attributes that runs were started with.
+            known: What the projection knows. It has followed each run from definition to definition, so it
+                counts for more.
+        """
+        kinds = {self.kind, ProcessKind.ORDER} if self.kind == ProcessKind.ORDER_LINE else {self.kind}
+        kept = [each for each in known if each.kind in kinds]
+        followed = {each.process for each in kept}
+        found = [*kept, *(each for each in listed if each.process not in followed)]
+        concerned = {each.process: each for each in found if self.concerns(each.offer, each.definition)}
+        return dict(sorted(concerned.items()))
 
     def concerns(self, offer: str, definition: str) -> bool:
         """Whether a request is concerned.
 
         Args:
-            offer: `name@version` of its offer, by its search attribute.
-            definition: `name@version` of its definition likewise; anything else if it needs no approval.
+            offer: `name@version` of its offer.
+            definition: `name@version` of its definition; anything else if it needs no approval.
         """
         name, version = _parts(definition)
         if self.offer is None:
@@ -81,6 +119,32 @@ class DefinitionChange(Message):
         offered, offer_version = _parts(offer)
         older = offered == self.offer and offer_version < self.offer_version
         return older and name != "" and (self.removed or name != self.definition.name)
+
+
+class ChangeLines(Command):
+    """To an order: lines that have not started get another definition, or are dropped (SPEC 4.6).
+
+    Attributes:
+        change: What has changed; each line it concerns is reset or aborted.
+        calendars: The calendars of the parties that the new definition's stages name.
+    """
+
+    change: DefinitionChange
+    actor: Key
+    reason: Text | None = None
+    calendars: dict[OrganisationKind, Calendar] = Field(default_factory=dict)
+
+
+class LinesChanged(Message):
+    """The answer of an order to a change.
+
+    Attributes:
+        changed: The numbers of the lines that will run on the new definition, or not at all.
+        started: The processes of lines that are concerned and have started; they answer for themselves.
+    """
+
+    changed: tuple[int, ...] = ()
+    started: tuple[str, ...] = ()
 
 
 class Rollout(Message):

@@ -103,6 +103,14 @@ class OpenApproval(Message):
         return sum(seat.part is Part.APPROVER for seat in self.roster) < (self.quorum or 1)
 
 
+class PlannedLine(Message):
+    """A line that has not started, and what it will run on, each as `name@version`."""
+
+    number: int
+    offer: str
+    definition: str
+
+
 class ProcessView(Message):
     """What lists and operators see of a process: what it is, whom it waits for, until when, what then.
 
@@ -115,6 +123,7 @@ class ProcessView(Message):
         ponr_at: When the point of no return was passed.
         ended: Whether the process is over.
         contact: How the provisioning contact of a line stands.
+        planned: Of an order: the lines that have not started and will need an approval.
     """
 
     kind: ProcessKind
@@ -136,6 +145,7 @@ class ProcessView(Message):
     approval: OpenApproval | None = None
     ended: bool = False
     contact: ContactState | None = None
+    planned: tuple[PlannedLine, ...] = ()
 
 
 class ServiceChange(Message):

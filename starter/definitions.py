@@ -20,6 +20,7 @@ from domain.rollouts import (
     PER_SECOND,
     SETTLE,
     DefinitionChange,
+    OpenRequest,
     Rollout,
     RolloutProgress,
     of_offer,
@@ -33,6 +34,7 @@ from storage import catalogue
 from storage import definitions as stored
 from storage.catalogue import Version
 from storage.definitions import CastVote, Standing, Usage
+from storage.requests import open_requests
 
 OFFER_VERSION = SearchAttributeKey.for_keyword(wire.OFFER_VERSION)
 DEFINITION_VERSION = SearchAttributeKey.for_keyword(wire.DEFINITION_VERSION)
@@ -320,23 +322,24 @@ class Definitions(Gateway):
     async def _fates(self, plan: Plan) -> tuple[Fate, ...]:
         found: dict[str, Fate] = {}
         for change in plan.changes:
-            running = await self._concerned(change)
+            concerned = await self._concerned(change)
             async with self._reading() as session:
-                known = await stored.standings(session, list(running))
-            for process, definition in running.items():
-                found[process] = _fate(process, definition, known.get(process), change)
+                known = await stored.standings(session, list(concerned))
+            for process, request in concerned.items():
+                found[process] = _fate(process, request.definition, known.get(process), change)
         return tuple(fate for _, fate in sorted(found.items()))
 
-    async def _concerned(self, change: DefinitionChange) -> dict[str, str]:
-        """The open requests that a change concerns, each with its definition."""
-        found = {}
+    async def _concerned(self, change: DefinitionChange) -> dict[str, OpenRequest]:
+        """The open requests that a change concerns, as the rollout will find them."""
+        async with self._reading() as session:
+            known = await open_requests(session)
+        listed = []
         with temporal_errors("the list of open requests"):
             async for run in self.client.list_workflows(change.query(self._task_queue)):
                 attributes = run.typed_search_attributes
                 offer, definition = attributes.get(OFFER_VERSION), attributes.get(DEFINITION_VERSION)
-                if change.concerns(offer or "", definition or ""):
-                    found[run.id] = definition or ""
-        return found
+                listed.append(OpenRequest(run.id, change.kind, offer or "", definition or ""))
+        return change.among(listed, known)
 
 
 def _changes(

@@ -18,9 +18,9 @@ from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.orders import MAX_LINES, Line, Order, OrderContext, SubmitOrder, expand_items
 from domain.organisations import Organisation, OrganisationKind, Parties, Permission
-from starter.calendars import calendars_for
 from starter.contacts import with_contacts
 from storage import catalogue, directory, inventory
+from storage.calendars import calendars_for
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import JSON, delete, select, tuple_, type_coerce
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,6 +14,7 @@ from domain.decisions import ApprovalStatus, Verdict
 from domain.definitions import ApprovalDefinition, Purpose
 from domain.errors import Code, Refusal
 from storage import catalogue
+from storage.requests import open_requests
 from storage.tables import (
     ApprovalRow,
     ApprovalSeatRow,
@@ -41,7 +42,7 @@ class Usage:
 
     Attributes:
         is_current: Whether new requests take it.
-        processes: Open processes that started with it or were moved to it.
+        processes: Open processes that started with it or were moved to it, and orders whose lines will.
         offers: Whose new requests take it; none unless it is current.
     """
 
@@ -240,17 +241,11 @@ async def _current(session: AsyncSession) -> dict[str, int]:
 
 
 async def _open_processes(session: AsyncSession) -> dict[str, list[str]]:
-    """Open processes by the definition they run on."""
-    definition = type_coerce(col(ProcessRow.view), JSON)["definition"].as_string()
-    rows = await session.execute(
-        select(definition, col(ProcessRow.id))
-        .where(col(ProcessRow.ended).is_(False), definition.is_not(None))
-        .order_by(col(ProcessRow.id))
-    )
-    found: dict[str, list[str]] = {}
-    for reference, process in rows:
-        found.setdefault(reference, []).append(process)
-    return found
+    """Open processes by the definition they, or lines of theirs, run on or will run on."""
+    found: dict[str, dict[str, None]] = {}
+    for each in await open_requests(session):
+        found.setdefault(each.definition, {})[each.process] = None
+    return {reference: sorted(processes) for reference, processes in found.items()}
 
 
 async def _named_by(session: AsyncSession) -> dict[str, list[NamedBy]]:

@@ -10,11 +10,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from domain.organisations import Directory
-from starter.calendars import check_calendars
 from starter.cli.output import answer
 from starter.cli.session import Json, with_database
 from starter.files import read_model
 from starter.gateway import database_errors, utc_now
+from storage.calendars import check_calendars
 from storage.database import Database
 from storage.directory import Changes, load_directory
 

@@ -17,11 +17,11 @@ from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.orders import OrderItem, OrderLine, SubmitOrder
 from domain.organisations import OrganisationKind, Parties, Permission
-from starter.calendars import calendars_for
 from starter.files import read_model
 from starter.resolving import resolve
 from starter.simulation.script import Span
 from storage import catalogue, directory, snapshot
+from storage.calendars import calendars_for
 
 ORDER = "simulation"
 """The id of the one order there is."""

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.organisations import Directory
-from starter.calendars import check_calendars
 from starter.dev.samples import CATALOGUE, DIRECTORY
 from starter.files import read_catalogue, read_model
 from starter.gateway import database_errors
 from storage import catalogue
+from storage.calendars import check_calendars
 from storage.database import Database, NoDatabase
 from storage.directory import load_directory
 from storage.snapshot import copy_directory

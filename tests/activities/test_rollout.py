@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,8 +25,19 @@ from domain import wire
 from domain.actions import ChangeDefinition, DefinitionChanged
 from domain.definitions import ApprovalDefinition, Approvers, OnChange, Stage
 from domain.errors import Code
-from domain.rollouts import DefinitionChange, Rollout, RolloutProgress, TellRequests
+from domain.rollouts import (
+    ChangeLines,
+    DefinitionChange,
+    LinesChanged,
+    Rollout,
+    RolloutProgress,
+    TellRequests,
+)
+from domain.transitions import PlannedLine, ProcessKind
 from starter.dev.temporal import VirtualTime
+from storage import directory, projection
+from storage.database import Database
+from tests.storage.samples import DIRECTORY, step, view
 from workflows.registry import workflow_runner
 from workflows.rollout import AGAIN_AFTER, DefinitionRolloutWorkflow
 
@@ -58,6 +69,33 @@ class Request:
     def heard(self) -> int:
         return len(self.told)
 
+    @workflow.query
+    def calendars(self) -> list[str]:
+        return [kind for command in self.told for kind in command.calendars]
+
+
+@workflow.defn(name="RequestOfLines", sandboxed=False)
+class RequestOfLines:
+    """Stands for an order: answers as it was started to."""
+
+    @workflow.init
+    def __init__(self, answer: LinesChanged) -> None:
+        self.answer = answer
+        self.told: list[ChangeLines] = []
+
+    @workflow.run
+    async def run(self, answer: LinesChanged) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update(name=wire.CHANGE_DEFINITION)
+    async def change(self, command: ChangeLines) -> LinesChanged:
+        self.told.append(command)
+        return self.answer
+
+    @workflow.query
+    def heard(self) -> int:
+        return len(self.told)
+
 
 NAME = f"wf-{uuid4().hex[:8]}"
 DEFINITION = ApprovalDefinition(
@@ -84,7 +122,7 @@ def order(queue: str, **more: Any) -> TellRequests:
 
 @pytest.fixture
 async def queue(client: Client, task_queue: str) -> AsyncIterator[str]:
-    async with Worker(client, task_queue=task_queue, workflows=[Request]):
+    async with Worker(client, task_queue=task_queue, workflows=[Request, RequestOfLines]):
         yield task_queue
 
 
@@ -103,11 +141,20 @@ async def listed(client: Client, queue: str, number: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def tell(client: Any, wanted: TellRequests, known: RolloutProgress | None = None) -> RolloutProgress:
-    environment = ActivityEnvironment()
-    if known is not None:
-        environment.info = replace(environment.info, heartbeat_details=[known.model_dump()])
-    return await environment.run(Rollouts(client).roll_out, wanted)
+Tell = Callable[..., Awaitable[RolloutProgress]]
+
+
+@pytest.fixture
+def tell(sqlite_database: Database) -> Tell:
+    """Runs the activity on a database that the test may write to before."""
+
+    async def run(client: Any, wanted: TellRequests, known: RolloutProgress | None = None) -> RolloutProgress:
+        environment = ActivityEnvironment()
+        if known is not None:
+            environment.info = replace(environment.info, heartbeat_details=[known.model_dump()])
+        return await environment.run(Rollouts(client, sqlite_database).roll_out, wanted)
+
+    return run
 
 
 async def heard(client: Client, process: str) -> int:
@@ -115,7 +162,9 @@ async def heard(client: Client, process: str) -> int:
     return number
 
 
-async def test_every_open_request_on_an_older_version_is_told_once(client: Client, queue: str) -> None:
+async def test_every_open_request_on_an_older_version_is_told_once(
+    client: Client, queue: str, tell: Tell
+) -> None:
     older = [await start(client, queue, number) for number in range(AT_ONCE + 3)]
     newer = [await start(client, queue, 100 + number, version) for number, version in enumerate((5, 6))]
     await listed(client, queue, len(older) + len(newer))
@@ -128,7 +177,7 @@ async def test_every_open_request_on_an_older_version_is_told_once(client: Clien
 
 
 async def test_whoever_takes_over_goes_on_behind_the_last_batch_and_keeps_the_counts(
-    client: Client, queue: str
+    client: Client, queue: str, tell: Tell
 ) -> None:
     requests = [await start(client, queue, number) for number in range(4)]
     await listed(client, queue, 4)
@@ -139,7 +188,7 @@ async def test_whoever_takes_over_goes_on_behind_the_last_batch_and_keeps_the_co
 
 
 async def test_what_comes_too_late_is_passed_by_and_what_cannot_be_is_named(
-    client: Client, queue: str
+    client: Client, queue: str, tell: Tell
 ) -> None:
     late = [
         await start(client, queue, n, code=c) for n, c in enumerate((Code.NOT_PENDING, Code.ALREADY_DECIDED))
@@ -155,7 +204,7 @@ async def test_what_comes_too_late_is_passed_by_and_what_cannot_be_is_named(
 
 
 async def test_a_request_that_does_not_answer_holds_up_no_other(
-    client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, queue: str, monkeypatch: pytest.MonkeyPatch, tell: Tell
 ) -> None:
     monkeypatch.setattr(activities.rollout, "ANSWERS_WITHIN_S", 0.5)
     silent = await start(client, f"nobody-{queue}", 0)
@@ -164,7 +213,7 @@ async def test_a_request_that_does_not_answer_holds_up_no_other(
     assert (progress.changed, progress.unreached) == (1, (silent,))
 
 
-async def test_temporal_that_is_away_counts_as_not_reached(client: Client, queue: str) -> None:
+async def test_temporal_that_is_away_counts_as_not_reached(client: Client, queue: str, tell: Tell) -> None:
     class Away:
         def get_workflow_handle(self, _: str) -> Any:
             return self
@@ -176,12 +225,105 @@ async def test_temporal_that_is_away_counts_as_not_reached(client: Client, queue
     assert progress.unreached == ("one",)
 
 
-async def test_no_more_requests_are_told_in_a_second_than_wanted(client: Client, queue: str) -> None:
+async def test_no_more_requests_are_told_in_a_second_than_wanted(
+    client: Client, queue: str, tell: Tell
+) -> None:
     requests = [await start(client, queue, number) for number in range(AT_ONCE * 2)]
     loop = asyncio.get_running_loop()
     began = loop.time()
     await tell(client, order(queue, only=tuple(requests), per_second=40))
     assert loop.time() - began >= len(requests) / 40
+
+
+# What the projection knows of requests
+
+
+async def projected(database: Database, process: str, **more: Any) -> None:
+    """Has the projection know where a request stands."""
+    async with database.session() as session:
+        await projection.advance(session, [step(9, process=process, view=view(**more))])
+
+
+async def planned(database: Database, process: str, *definitions: str) -> None:
+    """Has the projection know an order whose lines will run on these definitions."""
+    lines = tuple(
+        PlannedLine(number=number, offer="box@1", definition=definition)
+        for number, definition in enumerate(definitions, 1)
+    )
+    more = {"kind": ProcessKind.ORDER, "line": None, "offer": None, "definition": None, "planned": lines}
+    await projected(database, process, state="acknowledged", **more)
+
+
+async def start_order(client: Client, queue: str, **answer: Any) -> str:
+    started = await client.start_workflow(
+        "RequestOfLines", LinesChanged(**answer), id=f"order-{queue}", task_queue=queue
+    )
+    return started.id
+
+
+async def test_a_request_that_was_moved_to_a_definition_is_told_of_its_next_version(
+    client: Client, queue: str, tell: Tell, sqlite_database: Database
+) -> None:
+    """Its search attribute says for ever what it started on."""
+    moved, gone_on = [await start(client, queue, number, 4) for number in range(2)]
+    other = f"request-{queue}-9"
+    await client.start_workflow("Request", None, id=other, task_queue=queue)
+    await listed(client, queue, 3)
+    await projected(sqlite_database, moved, definition=f"{NAME}@4")
+    await projected(sqlite_database, gone_on, definition="another@1")
+    await projected(sqlite_database, other, definition=f"{NAME}@1")
+    progress = await tell(client, order(queue))
+    assert progress.changed == 2
+    assert [await heard(client, each) for each in (moved, gone_on, other)] == [1, 0, 1]
+
+
+async def test_an_order_whose_lines_have_not_started_is_told_once(
+    client: Client, queue: str, tell: Tell, sqlite_database: Database
+) -> None:
+    waiting = await start_order(client, queue, changed=(1, 2))
+    await planned(sqlite_database, waiting, f"{NAME}@4", f"{NAME}@3", "another@1")
+    await planned(sqlite_database, "order-not-concerned", "another@1", f"{NAME}@5")
+    progress = await tell(client, order(queue))
+    assert (progress.changed, progress.passed_by, progress.unreached) == (1, 0, ())
+    assert await heard(client, waiting) == 1
+
+
+async def test_lines_that_started_meanwhile_are_told_themselves_and_again_if_they_are_not_there_yet(
+    client: Client, queue: str, tell: Tell, sqlite_database: Database
+) -> None:
+    line = await start(client, queue, 1)
+    starting = f"{line}-to-be"
+    waiting = await start_order(client, queue, started=(line, starting))
+    await planned(sqlite_database, waiting, "another@1", "another@1")
+    progress = await tell(
+        client, order(queue, change=CHANGE.model_copy(update={"offer": "box", "offer_version": 2}))
+    )
+    assert (progress.changed, progress.passed_by, progress.unreached) == (1, 1, (starting,))
+    assert await heard(client, line) == 1
+    assert (await tell(client, order(queue, only=(starting,)))).passed_by == 1
+
+
+async def test_an_order_is_told_again_as_an_order(
+    client: Client, queue: str, tell: Tell, sqlite_database: Database
+) -> None:
+    waiting = await start_order(client, queue, changed=(1,))
+    await planned(sqlite_database, waiting, f"{NAME}@4")
+    assert (await tell(client, order(queue, only=(waiting,)))).changed == 1
+
+
+async def test_a_reset_brings_the_calendars_of_the_requests_own_parties(
+    client: Client, queue: str, tell: Tell, sqlite_database: Database
+) -> None:
+    stage = DEFINITION.stages[0].model_copy(update={"calendar": "customer", "deadline": timedelta(days=3)})
+    timed = CHANGE.model_copy(update={"definition": DEFINITION.model_copy(update={"stages": (stage,)})})
+    known, unknown = [await start(client, queue, number) for number in range(2)]
+    await listed(client, queue, 2)
+    async with sqlite_database.session() as session:
+        await directory.load_directory(session, DIRECTORY)
+    await projected(sqlite_database, known, definition=f"{NAME}@4")
+    progress = await tell(client, order(queue, change=timed))
+    assert (progress.changed, progress.unreached) == (1, (unknown,))
+    assert await client.get_workflow_handle(known).query("calendars") == ["customer"]
 
 
 async def timers(handle: WorkflowHandle[Any, Any], number: int) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from domain.definitions import ApprovalDefinition, Approvers, OnChange, Purpose, Stage, content_hash
 from domain.offers import Offer
-from domain.rollouts import DefinitionChange, RolloutProgress, of_offer, of_update
+from domain.rollouts import DefinitionChange, OpenRequest, RolloutProgress, of_offer, of_update
+from domain.transitions import ProcessKind
 
 
 def definition(name: str, version: int = 1, **more: Any) -> ApprovalDefinition:
@@ -70,6 +71,52 @@ def test_an_assignment_concerns_requests_on_earlier_versions_of_the_offer_and_ot
 ) -> None:
     [change] = of_offer(offer(approval="old"), offer(2, approval="new"), known(definition("new")))
     assert change.concerns(offered, running) is concerned
+
+
+UPDATE = of_update(definition("wf", 5), "hash")
+
+
+def request(process: str, definition: str, kind: str = ProcessKind.ORDER_LINE) -> OpenRequest:
+    return OpenRequest(process, kind, "gateway@1", definition)
+
+
+@pytest.mark.parametrize(
+    ("listed", "followed", "told"),
+    [
+        ("wf@4", None, True),
+        ("wf@4", "wf@4", True),
+        ("wf@4", "other@1", False),
+        ("other@1", "wf@4", True),
+        (None, "wf@4", True),
+        ("other@1", None, False),
+    ],
+)
+def test_what_the_projection_knows_of_a_request_counts_for_more_than_what_it_started_with(
+    listed: str | None, followed: str | None, told: bool
+) -> None:
+    found = UPDATE.among(
+        [request("p", listed)] if listed else [], [request("p", followed)] if followed else []
+    )
+    assert list(found) == (["p"] if told else [])
+
+
+def test_a_process_is_told_once_even_if_several_of_its_lines_are_concerned() -> None:
+    lines = [request("order-b", each, ProcessKind.ORDER) for each in ("wf@3", "other@1", "wf@4")]
+    assert list(UPDATE.among([request("order-c", "wf@1")], [*lines, request("order-a", "wf@2")])) == [
+        "order-a",
+        "order-b",
+        "order-c",
+    ]
+
+
+def test_procedures_of_another_kind_are_left_alone() -> None:
+    renewal = of_update(definition("wf", 5, purpose="renewal"), "hash")
+    known = [
+        request("line", "wf@4"),
+        request("order", "wf@4", ProcessKind.ORDER),
+        request("p", "wf@4", "renewal"),
+    ]
+    assert list(renewal.among([], known)) == ["p"]
 
 
 def test_an_offer_that_names_the_same_definitions_changes_nothing() -> None:

@@ -11,6 +11,7 @@ from domain.decisions import ApprovalStatus, Verdict
 from domain.definitions import ApprovalDefinition, Purpose, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
+from domain.transitions import PlannedLine, ProcessKind
 from storage import catalogue, definitions, projection
 from storage.definitions import CastVote, NamedBy
 from storage.stages import Stages
@@ -150,6 +151,22 @@ async def test_usage_names_open_processes_and_the_offers_whose_new_requests_take
     assert (other.reference, other.is_current, other.processes, other.offers) == ("other@1", True, (), ())
     assert await definitions.usage(session, "two-steps", 1) == (first,)
     assert await definitions.usage(session, "two-steps") == (second, first)
+
+
+async def test_orders_use_the_definitions_that_their_lines_will_run_on(session: AsyncSession) -> None:
+    await publish(session, DEFINITION, at_version(2))
+    lines = (
+        PlannedLine(number=1, offer="gateway@1", definition="two-steps@1"),
+        PlannedLine(number=2, offer="gateway@1", definition="two-steps@1"),
+    )
+    more = {"kind": ProcessKind.ORDER, "line": None, "definition": None}
+    waiting = view("acknowledged", planned=lines, **more)
+    started = view("inProgress", **more)
+    for process, shown in {"order-o1": waiting, "order-o2": started}.items():
+        await projection.advance(session, [step(1, process=process, view=shown)])
+    second, first = await definitions.usage(session, "two-steps")
+    assert (first.processes, second.processes) == (("order-o1",), ())
+    assert await removed(session) == ()
 
 
 # Maintenance

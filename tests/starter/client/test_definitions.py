@@ -60,7 +60,7 @@ async def admin(office: Office) -> AsyncIterator[Office]:
         office.time.client,
         task_queue=housekeeping_queue(office.queue),
         workflows=[DefinitionRolloutWorkflow],
-        activities=[Rollouts(office.time.client).roll_out],
+        activities=[Rollouts(office.time.client, office.client.database).roll_out],
         workflow_runner=workflow_runner(),
     ):
         yield office

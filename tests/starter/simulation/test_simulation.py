@@ -13,7 +13,6 @@ from domain.definitions import ApprovalDefinition
 from domain.errors import Code, Refusal
 from domain.mail import Template
 from domain.organisations import Directory
-from starter.calendars import calendar_for
 from starter.dev.samples import DIRECTORY, ROOT
 from starter.dev.temporal import TemporalServer
 from starter.files import read_model, validated
@@ -21,6 +20,7 @@ from starter.simulation.request import Request, read_request
 from starter.simulation.script import Script, Step, read_script
 from starter.simulation.simulation import Plan, simulate
 from starter.simulation.story import Simulation
+from storage.calendars import calendar_for
 from storage.database import Database
 
 EXAMPLES = ROOT / "examples" / "simulations"

@@ -12,9 +12,9 @@ from domain.definitions import ApprovalDefinition
 from domain.errors import Code, Refusal
 from domain.orders import Line
 from domain.organisations import Directory, Organisation, OrganisationKind, Parties
-from starter.calendars import calendar_for, calendars_for, check_calendars
 from starter.dev.samples import DIRECTORY
 from starter.files import read_model
+from storage.calendars import calendar_for, calendars_for, check_calendars
 from storage.database import Database
 from storage.directory import load_directory
 from tests.domain.samples import definition, offer, stage
