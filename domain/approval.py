@@ -241,7 +241,7 @@ class Approval(Course):
         """
         if self.deadline is None or now < self.deadline:
             return None
-        outcome = self._on_deadline
+        outcome = self.after_deadline
         reason = f"stage {self.stage.name} was not decided in time"
         if outcome is OnDeadline.EXPIRE:
             self._end(ApprovalStatus.EXPIRED, None, reason)
@@ -253,16 +253,11 @@ class Approval(Course):
 
     @property
     def after_deadline(self) -> OnDeadline:
-        """What the open stage's deadline leads to."""
-        return self._on_deadline
-
-    @property
-    def _on_deadline(self) -> OnDeadline:
-        opening = self.opening
-        escalates = self.stage.on_deadline is OnDeadline.ESCALATE or opening.level > 0
-        if escalates and opening.next_level is not None:
-            return OnDeadline.ESCALATE
-        return self.stage.after_escalation if escalates else self.stage.on_deadline
+        """What the open stage's deadline leads to, or will once the first stage is open."""
+        opening = self._opening
+        if opening is None or (self.stage.on_deadline is not OnDeadline.ESCALATE and not opening.level):
+            return self.stage.on_deadline
+        return self.stage.after_escalation if opening.next_level is None else OnDeadline.ESCALATE
 
     @property
     def next_asked(self) -> Approvers | None:

@@ -354,6 +354,7 @@ def test_before_its_first_stage_an_approval_has_neither_opening_nor_clock() -> N
     assert (approval.waiting_for, approval.open_inquiries, approval.decided) == ((), (), ())
     assert (approval.stage_is_over, approval.stage_passed, approval.lacks_approvers) == (False,) * 3
     assert (approval.stage.name, approval.stage_status, approval.passed) == ("first", "PENDING", frozenset())
+    assert approval.after_deadline == "expire"
 
 
 def test_what_is_known_of_an_approval_that_was_opened() -> None:
