@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from starter.client import Countersign
 from starter.definitions import Publication
 from starter.engine import housekeeping_queue
 from starter.submission import Submitted
+from storage.database import Database
 from tests.starter.office import SALES, Office, refusal
 from workflows.registry import workflow_runner
 from workflows.rollout import DefinitionRolloutWorkflow
@@ -188,11 +191,16 @@ class TestReset:
         progress = await rolled_out(admin, await admin.client.publish_catalogue([], [fifth(OnChange.RESET)]))
         assert (progress.changed, progress.passed_by) == (0, 1)
 
-    async def test_another_installation_in_the_namespace_is_left_alone(self, admin: Office) -> None:
+    async def test_another_installation_in_the_namespace_is_left_alone(
+        self, admin: Office, sqlite_template: Path, tmp_path: Path
+    ) -> None:
         await opened(admin)
         await running(admin, 1)
-        other = Countersign(admin.time.client, admin.database, task_queue="another")
+        database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'another.db')}")
+        other = Countersign(admin.time.client, database, task_queue="another")
+        await other.publish_catalogue([], [FOURTH])
         done = await other.publish_catalogue([], [fifth(OnChange.RESET)], dry_run=True)
+        await database.dispose()
         assert [each.fates for each in done.rollouts] == [()]
 
     async def test_only_what_new_requests_take_can_be_rolled_out(self, admin: Office) -> None:
@@ -239,6 +247,21 @@ class TestAssigning:
         assert [each.rollout for each in done.rollouts] == [wire.offer_rollout_id("box@2", admin.queue)]
         assert (await rolled_out(admin, done)).changed == 1
         await stage_is(admin, process, "stage-1", "other@1")
+
+    async def test_a_request_follows_the_definition_it_was_moved_to_and_no_longer_the_one_before(
+        self, admin: Office
+    ) -> None:
+        process = await opened(admin)
+        await running(admin, 1)
+        other = definition(1, SECURITY, name="other", on_assign=OnChange.RESET)
+        await rolled_out(admin, await admin.client.publish_catalogue([offer(2, approval="other")], [other]))
+        await stage_is(admin, process, "stage-1", "other@1")
+
+        done = await admin.client.publish_catalogue([], [fifth(OnChange.ABORT)])
+        assert (await rolled_out(admin, done)).changed == 0
+        newer = definition(2, OWNER, name="other", on_update=OnChange.RESET)
+        assert (await rolled_out(admin, await admin.client.publish_catalogue([], [newer]))).changed == 1
+        await stage_is(admin, process, "stage-1", "other@2")
 
     async def test_s19_an_offer_is_resolved_when_a_request_starts(self, admin: Office) -> None:
         process = await opened(admin)
