@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from domain import wire
 from domain.errors import Code
@@ -161,3 +162,43 @@ class TestHandingOver:
         await office.skip(line, 8 * DAY)
         await office.line_is(order, "closed")
         assert (await office.client.hand_over(token, DAVE)).generation == 2
+
+
+class TestTheTemporalUi:
+    """What operators see without a client of ours (SPEC 8; no personal data where it is indexed, D2)."""
+
+    async def test_shows_contact_clock_and_next_step_in_the_details_of_a_line(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        await office.until(order, lambda status: status.lines[0].view.until is not None)
+        shown = await details(office, line)
+        until = (await office.client.view(line)).until
+        assert until is not None
+        for words in (
+            f"the provisioning contact {CARLA}",
+            f"**Until:** {until:%Y-%m-%d %H:%M} UTC",
+            "the line closes; it can still be completed",
+            f"`countersign order map {order} --line 1`",
+        ):
+            assert words in shown
+        await office.client.map_line(order, 1, OWN_COMPANY, SALES)
+        shown = await details(office, line)
+        for words in ("**Mapped to:** `bergsicht`", "**Open tasks:** partner", f"set-up {order} --line 1`"):
+            assert words in shown
+
+    async def test_names_nobody_in_summary_memo_and_search_attributes(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        described = await office.time.client.get_workflow_handle(line).describe()
+        summary = await described.static_summary()
+        assert summary is not None
+        assert "Meetings suite" in summary
+        indexed = f"{summary} {await described.memo()} {described.typed_search_attributes}"
+        assert "carla" not in indexed.lower()
+
+
+async def details(office: Office, process: str) -> str:
+    """The current details of a run."""
+    run = office.time.client.get_workflow_handle(process)
+    metadata = await run.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return str(metadata.current_details)
