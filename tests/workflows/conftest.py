@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from domain import wire
 from domain.decisions import Decide, DecisionRecorded, Verdict
@@ -71,6 +72,16 @@ class Scene:
     ) -> object:
         """Sends one of the commands that carry only an actor."""
         return await handle.execute_update(update, LineCommand(actor=actor))
+
+    async def refusal(
+        self, handle: WorkflowHandle[object, object], update: str, command: object
+    ) -> ApplicationError:
+        """What an update is refused with."""
+        with pytest.raises(WorkflowUpdateFailedError) as error:
+            await handle.execute_update(update, command)
+        cause = error.value.cause
+        assert isinstance(cause, ApplicationError)
+        return cause
 
     async def skip(self, handle: WorkflowHandle[object, object], span: timedelta) -> None:
         """Lets a run's time pass."""

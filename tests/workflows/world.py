@@ -139,7 +139,9 @@ class World:
     provision: Callable[[ProvisionService], Provisioned] = lambda _order: Provisioned(reference="ref")
     provisioned: list[ProvisionService] = field(default_factory=list)
     condition: ConditionState = ConditionState.NOT_YET
+    remove: Callable[[RemoveService], Removed] | None = None
     removed: list[RemoveService] = field(default_factory=list)
+    post: Callable[[str], MailDelivery | None] = lambda _address: None
     delivered: list[str] = field(default_factory=list)
     organisations: dict[str, FoundOrganisation] = field(
         default_factory=lambda: {
@@ -239,6 +241,9 @@ class World:
         step = next(each for each in self.announced[request.process] if each.seq == request.seq)
         to = next(each.audience.contact for each in step.notices if each.awaited)
         assert to is not None
+        answer = self.post(to.email)
+        if answer is not None:
+            return answer
         if to.email.startswith("slow"):
             raise later(timedelta(hours=1))
         if to.email.startswith("gone"):
@@ -251,6 +256,8 @@ class World:
         """Removes what was provisioned."""
         self._ask(order)
         self.removed.append(order)
+        if self.remove is not None:
+            return self.remove(order)
         was_there = any(each.order.service == order.order.service for each in self.provisioned)
         return Removed(was_there=was_there)
 
