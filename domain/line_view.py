@@ -55,6 +55,7 @@ def line_view(
         approval=open_approval(approval) if approval else None,
         ended=progress.has_ended,
         contact=contact,
+        held=progress.hold is not None,
         **shared(line.context),
     )
 

@@ -24,6 +24,8 @@ def next_step(view: ProcessView) -> str | None:
 
 def _verb(view: ProcessView) -> str | None:
     """The command to the line itself."""
+    if view.held:
+        return "retry"
     if view.contact is not None and view.ponr_at is None and view.state in _WITH_CONTACT:
         return "change-contact" if view.contact.bounced else "map"
     if {OpenTask.PARTNER, OpenTask.CUSTOMER_SETUP} & set(view.open_tasks):

@@ -124,6 +124,7 @@ class ProcessView(Message):
         ended: Whether the process is over.
         contact: How the provisioning contact of a line stands.
         planned: Of an order: the lines that have not started and will need an approval.
+        held: Whether an operator has to have something tried again.
     """
 
     kind: ProcessKind
@@ -146,6 +147,7 @@ class ProcessView(Message):
     ended: bool = False
     contact: ContactState | None = None
     planned: tuple[PlannedLine, ...] = ()
+    held: bool = False
 
 
 class ServiceChange(Message):

@@ -12,7 +12,7 @@ from domain.contact import ChangeContact, ContactState, HandOver, ResendMail
 from domain.errors import Code, Refusal
 from domain.line import LineProgress, LineState
 from domain.links import LinkPurpose
-from domain.orders import ContactGiven
+from domain.orders import ContactGiven, LineCommand
 from starter.contacts import read_contact
 from starter.files import validated
 from starter.gateway import NotRunning
@@ -93,6 +93,26 @@ class Fulfilment(Orders, Links):
             raise Refusal(Code.NOT_ALLOWED, f"order: no line of {order} has a provisioning contact")
         return concerned
 
+    async def retry(
+        self,
+        order: str,
+        line: int,
+        actor: str,
+        reason: str | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> LineState:
+        """Has what a backend refused tried again, by whoever operates the provider (L23).
+
+        Raises:
+            Refusal: NOT_FOUND, NOT_PERMITTED, NOT_PENDING if nothing was refused, PROCESS_ENDED or
+                UNAVAILABLE.
+        """
+        view = await self._order(order)
+        await self._authorise(actor, view.parties, (), "have a step tried again")
+        command = validated(LineCommand, {"actor": actor, "reason": reason})
+        return await self._tell_line(order, line, wire.RETRY_LINE, command, LineState, request_id=request_id)
+
     async def hand_over(
         self,
         token: str,
@@ -158,7 +178,7 @@ class Fulfilment(Orders, Links):
     async def _over(self, process: str, name: str) -> Refusal:
         """What a line answers that has ended; a bound one points to the portal, as if its run were there."""
         ended = await self._has_ended(process)
-        if ended.code is not Code.PROCESS_ENDED or name == wire.SET_UP_LINE:
+        if ended.code is not Code.PROCESS_ENDED or name in {wire.SET_UP_LINE, wire.RETRY_LINE}:
             return ended
         view = await self._view(process)
         if view.contact is None or view.ponr_at is None:

@@ -57,7 +57,7 @@ def temporal_errors(what: str) -> Iterator[None]:
         what: What was asked for; names it when nobody answers.
 
     Raises:
-        Refusal: A refusal by the process, or UNAVAILABLE.
+        Refusal: A refusal by the process, LIMIT_REACHED, TOO_OFTEN or UNAVAILABLE.
         NotRunning: There is no such run any more.
     """
     try:
@@ -69,18 +69,31 @@ def temporal_errors(what: str) -> Iterator[None]:
     except (TimeoutError, RPCTimeoutOrCancelledError):
         raise Refusal(Code.UNAVAILABLE, f"{what} did not come in time; is a worker running?") from None
     except RPCError as error:
-        if _lacks_namespace(error):
-            raise Refusal(Code.UNAVAILABLE, f"Temporal is not set up: {error.message}") from None
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status is RPCStatusCode.NOT_FOUND and not _lacks_namespace(error):
             raise NotRunning from None
-        if error.status in UNREACHABLE:
-            raise Refusal(Code.UNAVAILABLE, f"Temporal does not answer: {error.message}") from None
-        raise
+        raise _refusal_of(what, error) or error from None
     except RuntimeError as error:
         # A connection that was left for later is opened with the first call; the SDK has no type for it.
         if "client connect" not in str(error):
             raise
         raise Refusal(Code.UNAVAILABLE, "Temporal does not answer: no connection") from None
+
+
+def _refusal_of(what: str, error: RPCError) -> Refusal | None:
+    """What the server itself refuses, if that is anything people can do something about."""
+    if _lacks_namespace(error):
+        return Refusal(Code.UNAVAILABLE, f"Temporal is not set up: {error.message}")
+    if error.status is RPCStatusCode.FAILED_PRECONDITION and "distinct updates" in error.message:
+        return Refusal(
+            Code.LIMIT_REACHED,
+            f"{what} will not come: its run has taken all the updates that Temporal allows; "
+            "the signals approve and deny still reach it",
+        )
+    if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
+        return Refusal(Code.TOO_OFTEN, f"{what} did not come: {error.message}")
+    if error.status in UNREACHABLE:
+        return Refusal(Code.UNAVAILABLE, f"Temporal does not answer: {error.message}")
+    return None
 
 
 def _lacks_namespace(error: RPCError) -> bool:
@@ -267,7 +280,7 @@ class Gateway:
         """Checks that an actor may give a command for an order now.
 
         The permission counts in the organisation that ordered and in the one it is for; whoever operates
-        the provider may do everything.
+        the provider may do everything, and is the only one who may if no permission is named.
 
         Raises:
             Refusal: NOT_PERMITTED.
@@ -280,11 +293,12 @@ class Gateway:
                         return
             if await directory.may(session, actor, parties.provider, Permission.OPERATE):
                 return
-        needed = " or ".join(wanted)
+        at_parties = (
+            f"{' or '.join(wanted)} at {parties.partner} or {parties.customer}, or " if wanted else ""
+        )
         raise Refusal(
             Code.NOT_PERMITTED,
-            f"actor: {actor} may not {what}; it takes {needed} at {parties.partner} or {parties.customer}, "
-            f"or operate at {parties.provider}",
+            f"actor: {actor} may not {what}; it takes {at_parties}operate at {parties.provider}",
         )
 
     async def _has_ended(self, process: str) -> Refusal:

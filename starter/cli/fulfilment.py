@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from domain import wire
 from domain.base import Language
@@ -133,6 +134,20 @@ def set_up(  # noqa: PLR0917
         return await countersign.set_up(order, line, complete, actor, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)
+
+
+@app.command()
+def retry(  # noqa: PLR0917
+    order: OrderId,
+    line: OneLine,
+    actor: Actor,
+    reason: Reason = None,
+    request_id: RequestId = None,
+    as_json: Json = False,
+) -> None:
+    """Have what a backend refused tried again; for operators."""
+    state = call(lambda countersign: countersign.retry(order, line, actor, reason, request_id=request_id))
+    answer(state, lambda now: Text(f"It is tried again; the line is {now}."), as_json=as_json)
 
 
 def _contacts(results: tuple[ContactResult, ...]) -> RenderableType:

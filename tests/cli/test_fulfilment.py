@@ -12,7 +12,7 @@ import pytest
 from domain.mail import Template
 from tests.cli.conftest import Run
 from tests.starter.contacts import CARLA, asked, ordered
-from tests.starter.office import LINK_KEY, PORTAL, SALES, Office
+from tests.starter.office import LINK_KEY, OPERATOR, PORTAL, SALES, Office
 
 DAVE = "dave@kueferei.example"
 ADMIN = "admin@contoso.example"
@@ -185,3 +185,10 @@ class TestShowing:
         accepted = await run("order", "submit", str(file), "--json")
         assert accepted.code == 0
         await asked(office, accepted.json["order"])
+
+
+class TestRetrying:
+    async def test_is_refused_by_a_line_that_waits_for_no_operator(self, order: str, run: Run) -> None:
+        refused = await run("order", "retry", order, "--line", "1", "--as", OPERATOR, "--json")
+        assert refused.code == 5
+        assert refused.error["code"] == "NOT_PENDING"

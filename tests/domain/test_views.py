@@ -393,6 +393,13 @@ def test_the_next_step_is_a_command_unless_all_runs_by_itself(
     assert next_step(view(state, **more)) == command
 
 
+def test_the_next_step_of_a_held_line_is_an_operators() -> None:
+    held = view(LineState.PROVISIONING, contact=CARLA, set_up=OpenTask.PARTNER).model_copy(
+        update={"held": True}
+    )
+    assert next_step(held) == "countersign order retry 7k3f --line 1"
+
+
 def test_what_has_no_limit_says_so_and_has_no_consequence() -> None:
     assert "- **Until:** no limit" in details(view(LineState.CONFIRMED))
     assert "What then" not in details(view(LineState.CONFIRMED))

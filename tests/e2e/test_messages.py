@@ -22,7 +22,7 @@ from starter.gateway import utc_now
 
 DOCUMENT = (ROOT / "docs" / "messages.md").read_text()
 BLOCK = re.compile(r"((?:<!--[^\n]*-->\n)*)```sh\n(.*?)```", re.DOTALL)
-ONCE = re.compile(r"<!-- once (\S+) (is|asks) (\S+) -->")
+ONCE = re.compile(r"<!-- once (\S+) (is|asks|waits) (\S+) -->")
 REFUSED = re.compile(r"<!-- refused: (\w+) -->")
 
 
@@ -57,13 +57,19 @@ class Shell:
         return dict(view)
 
     async def once(self, process: str, what: str, wanted: str) -> None:
-        """Waits for a line's state, or for the stage it asks."""
+        """Waits for a line's state, for the stage it asks, or for somebody it waits for."""
         async with asyncio.timeout(30):
             while True:
                 view = await self.view(process)
-                if view is not None and wanted == (view["state"] if what == "is" else _asked(view)):
+                if view is not None and _holds(view, what, wanted):
                     return
                 await asyncio.sleep(0.05)
+
+
+def _holds(view: dict[str, Any], what: str, wanted: str) -> bool:
+    if what == "waits":
+        return wanted in view["waiting_for"]
+    return wanted == (view["state"] if what == "is" else _asked(view))
 
 
 def _asked(view: dict[str, Any]) -> str | None:
@@ -104,6 +110,7 @@ async def test_every_printed_command_does_what_the_page_says(shell: Shell) -> No
         ["provisioned"] * 3 + ["cancelled", "cancelled", "rejected", "provisioned", "partial"],
         ["cancelled", "cancelled"],
         ["provisioned", "completed"],
+        ["cancelled", "cancelled"],
     ]
 
 
@@ -112,7 +119,7 @@ async def test_every_printed_command_does_what_the_page_says(shell: Shell) -> No
     [
         wire.CHECK_ORDER, wire.CANCEL_ORDER, wire.DECIDE, wire.WITHDRAW, wire.DEPLOY_LINE, wire.CANCEL_LINE,
         wire.CHECK_RECORDS, wire.RESEND_MAIL, wire.CHANGE_CONTACT, wire.HAND_OVER, wire.MAP_LINE,
-        wire.SET_UP_LINE, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW, *UPDATES.values(),
+        wire.SET_UP_LINE, wire.RETRY_LINE, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW, *UPDATES.values(),
     ],
 )  # fmt: skip
 def test_every_message_is_listed_and_sent(name: str) -> None:

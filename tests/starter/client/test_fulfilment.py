@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.exceptions import ApplicationError
 
 from domain import wire
 from domain.errors import Code
 from domain.orders import ContactGiven
+from domain.provisioning import Provisioned, ProvisionService
 from tests.starter.contacts import CARLA, OWN_COMPANY, asked, contact, ordered
 from tests.starter.office import OPERATOR, SALES, Office, refusal
 
@@ -162,6 +164,33 @@ class TestHandingOver:
         await office.skip(line, 8 * DAY)
         await office.line_is(order, "closed")
         assert (await office.client.hand_over(token, DAVE)).generation == 2
+
+
+class TestRetrying:
+    async def test_is_refused_to_all_but_operators_and_where_nothing_was_refused(
+        self, office: Office
+    ) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        code, message = await refusal(office.client.retry(order, 1, SALES))
+        assert (code, message) == (
+            Code.NOT_PERMITTED,
+            f"actor: {SALES} may not have a step tried again; it takes operate at nordwall",
+        )
+        assert (await refusal(office.client.retry(order, 1, OPERATOR)))[0] == Code.NOT_PENDING
+
+    async def test_lets_a_line_that_a_backend_refused_go_on(self, office: Office) -> None:
+        def refuses(order: ProvisionService) -> Provisioned:
+            raise ApplicationError("no devices are left", type=wire.ADAPTER_REFUSED, non_retryable=True)
+
+        provides, office.world.provision = office.world.provision, refuses
+        order = await ordered(office, "room-systems")
+        status = await office.until(order, lambda each: any(line.view.held for line in each.lines))
+        line = wire.line_id(order, 1)
+        assert status.next_steps == {line: f"countersign order retry {order} --line 1"}
+        office.world.provision = provides
+        await office.client.retry(order, 1, OPERATOR, "devices were bought")
+        await asked(office, order)
 
 
 class TestTheTemporalUi:
