@@ -45,7 +45,7 @@ def check_action(approval: Approval, command: StageCommand, now: datetime) -> No
     Before the roster is seated nobody is turned away for lacking a seat; check again once it is.
 
     Raises:
-        Refusal: Those of `admission`, NOT_ALLOWED, NOT_PENDING for a question that is not open, TOO_OFTEN.
+        Refusal: Those of `admission`, NOT_ALLOWED, LIMIT_REACHED, or NOT_PENDING for a closed question.
     """
     what = command.action.replace("_", " ")
     admission.check_open(approval, what)
@@ -56,7 +56,7 @@ def check_action(approval: Approval, command: StageCommand, now: datetime) -> No
         raise Refusal(Code.ALREADY_DECIDED, f"stage {command.stage} is decided; this {what} changes nothing")
     if approval.actions >= MAX_ACTIONS:
         raise Refusal(
-            Code.TOO_OFTEN, f"{what}: {MAX_ACTIONS} actions were taken on this approval; decide it now"
+            Code.LIMIT_REACHED, f"{what}: {MAX_ACTIONS} actions were taken on this approval; decide it now"
         )
     if approval.roster is not None:
         _check(command, approval)

@@ -181,10 +181,10 @@ class Course:
         """Refuses to go round once more if it has been often enough.
 
         Raises:
-            Refusal: TOO_OFTEN.
+            Refusal: LIMIT_REACHED.
         """
         if self.round >= MAX_ROUNDS:
-            raise Refusal(Code.TOO_OFTEN, f"round: the request has gone {MAX_ROUNDS} rounds; decide it now")
+            raise Refusal(Code.LIMIT_REACHED, f"round: it has gone {MAX_ROUNDS} rounds; decide it now")
 
     # The open stage
 

@@ -37,6 +37,7 @@ class Code(StrEnum):
     LINK_REVOKED = "LINK_REVOKED"
     PROCESS_ENDED = "PROCESS_ENDED"
     TOO_OFTEN = "TOO_OFTEN"
+    LIMIT_REACHED = "LIMIT_REACHED"
     VERSION_CONFLICT = "VERSION_CONFLICT"
     DRAFT_CHANGED = "DRAFT_CHANGED"
     IN_USE = "IN_USE"
@@ -79,6 +80,9 @@ REFUSALS: dict[Code, Meaning] = {
     Code.LINK_REVOKED: Meaning(410, 5, "Ask whoever placed the order who completes it now."),
     Code.PROCESS_ENDED: Meaning(409, 5, "The process has ended; nothing was changed."),
     Code.TOO_OFTEN: Meaning(429, 6, "Wait a moment and try again."),
+    Code.LIMIT_REACHED: Meaning(
+        409, 5, "What was accepted stands. Decide the request, or let its deadline pass."
+    ),
     Code.VERSION_CONFLICT: Meaning(
         409, 5, "Published versions are immutable: publish the change under a new version."
     ),

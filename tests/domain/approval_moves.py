@@ -114,7 +114,7 @@ class WholeApproval(ApprovalModel):
             *self._own_seat_refusals(command["actor"], sheet),
             (command["to"] not in sheet.rule["reroute_to"], "NOT_ALLOWED"),
             (conditions.get(command["to"]) == "false", "NOT_ALLOWED"),
-            (self.round >= 20, "TOO_OFTEN"),
+            (self.round >= 20, "LIMIT_REACHED"),
         ]
 
     def _undo_refusals(self, command: Rules, sheet: Sheet) -> list[tuple[bool, str]]:

@@ -96,7 +96,7 @@ def test_a_hundred_actions_are_enough_and_refused_ones_count_as_well() -> None:
     approval = opened(FREE)
     for _ in range(MAX_ACTIONS):
         assert code_of_action(approval, actions.Delegate, "ann", to="zoe", found=NOBODY) == Code.NOT_FOUND
-    assert code_of_action(approval, actions.Delegate, "ann", to="zoe") == Code.TOO_OFTEN
+    assert code_of_action(approval, actions.Delegate, "ann", to="zoe") == Code.LIMIT_REACHED
     assert vote(approval, "ann+", "ben+", "cas+").status == "APPROVED"
 
 
@@ -289,7 +289,7 @@ def test_a_request_is_rerouted_so_often_and_no_more() -> None:
         approval.seat(people("ann"))
     assert approval.round == MAX_ROUNDS
     code = code_of_action(approval, actions.Reroute, "ann", to=approval.stage.reroute_to[0])
-    assert code == Code.TOO_OFTEN
+    assert code == Code.LIMIT_REACHED
 
 
 def test_a_delegate_reroutes_nothing() -> None:

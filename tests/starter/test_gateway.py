@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain import wire
 from domain.errors import Code, Refusal
 from starter.client import Countersign
-from starter.gateway import database_errors
+from starter.gateway import database_errors, temporal_errors
 from storage.database import Database
 from tests.starter.office import Office, office, refusal, sampled  # noqa: F401 - fixtures
 
@@ -82,3 +83,20 @@ async def test_a_query_of_ours_that_is_wrong_is_a_fault_and_no_refusal(database:
     with pytest.raises(DBAPIError), database_errors():
         async with database.reading() as session:
             await session.execute(text("SELEKT 1"))
+
+
+def test_a_server_that_is_too_busy_for_another_command_asks_for_patience() -> None:
+    busy = RPCError("too many updates in flight", RPCStatusCode.RESOURCE_EXHAUSTED, b"")
+    with pytest.raises(Refusal) as caught, temporal_errors("order-1: the answer to approval.decide"):
+        raise busy
+    assert caught.value.code is Code.TOO_OFTEN
+    assert caught.value.message == (
+        "order-1: the answer to approval.decide did not come: too many updates in flight"
+    )
+
+
+def test_a_fault_of_the_server_that_nobody_can_mend_stays_a_fault() -> None:
+    fault = RPCError("corrupt", RPCStatusCode.DATA_LOSS, b"")
+    with pytest.raises(RPCError) as caught, temporal_errors("order-1: its view"):
+        raise fault
+    assert caught.value is fault
