@@ -26,8 +26,10 @@ def _verb(view: ProcessView) -> str | None:
     """The command to the line itself."""
     if view.held:
         return "retry"
-    if view.contact is not None and view.ponr_at is None and view.state in _WITH_CONTACT:
-        return "change-contact" if view.contact.bounced else "map"
+    contact = view.contact
+    if contact is not None and view.ponr_at is None and view.state in _WITH_CONTACT:
+        asked = "map" if contact.sent_at is not None else None  # Until then it is being prepared.
+        return "change-contact" if contact.bounced else asked
     if {OpenTask.PARTNER, OpenTask.CUSTOMER_SETUP} & set(view.open_tasks):
         return "set-up"
     if OpenTask.DNS in view.open_tasks:

@@ -374,6 +374,11 @@ def test_details_of_a_mapped_line_name_its_organisations() -> None:
         ),
         (LineState.CLOSED, {"contact": CARLA}, "countersign order map 7k3f --line 1"),
         (
+            LineState.AWAITING_PROVISIONING_DETAILS,
+            {"contact": CARLA.model_copy(update={"sent_at": None})},
+            None,
+        ),
+        (
             LineState.CLOSED,
             {"contact": CARLA.model_copy(update={"bounced": "550"})},
             "countersign order change-contact 7k3f --line 1",
