@@ -42,7 +42,7 @@ class Backends(LineCourse):
             step = provision_of(self.order_line, self.offer.adapter, self.answers)
             reference = (await self._run_step(step)).reference
         self.move(LineState.PROVISIONED)
-        done = self.tell_owners(Template.PROVISIONED)
+        done = self.tell_concerned(Template.PROVISIONED)
         self.note(
             "line.provisioned", notices=(done,), services=self.service_change(), data={"reference": reference}
         )

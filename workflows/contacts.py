@@ -44,6 +44,12 @@ class Contacts(Fulfilment):
         named = order_line.line.contact
         self.contact = ProvisioningContact(named) if named is not None else None
 
+    @property
+    def asked_contact(self) -> Contact | None:
+        """The provisioning contact, once somebody was asked who can be reached."""
+        contact = self.contact
+        return contact.contact if contact and contact.was_asked and not contact.is_undeliverable else None
+
     # The mail
 
     def send_details(self, action: str, actor: str, reason: str | None = None, *also: Notice) -> None:

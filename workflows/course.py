@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from domain.closure import ClosureClock
+from domain.contact import Contact
 from domain.line import SERVICE_STATUS, CancelTask, LineProgress, LineState
 from domain.mail import Template
 from domain.orders import LineCommand, OrderLine
@@ -60,6 +61,17 @@ class LineCourse(DomainCheck):
         """Whether somebody cancelled the line."""
         return self.cancelled_by is not None
 
+    @property
+    def asked_contact(self) -> Contact | None:
+        """The provisioning contact, once somebody was asked who can be reached."""
+        return None
+
+    def tell_concerned(self, template: Template, **facts: Any) -> Notice:
+        """A mail to the owners and to the provisioning contact (L16, L17, L21)."""
+        notice = self.tell_owners(template, **facts)
+        audience = notice.audience.model_copy(update={"contact": self.asked_contact})
+        return notice.model_copy(update={"audience": audience})
+
     # Moves and ends
 
     def move(self, to: LineState) -> None:
@@ -92,7 +104,8 @@ class LineCourse(DomainCheck):
         """Ends the line before it is provisioned and tells everybody concerned."""
         self.move(state)
         self.ended_reason = reason
-        notices = [self.tell_owners(template, reason=reason, decided_by=actor), *also]
+        tell = self.tell_concerned if state is LineState.CANCELLED else self.tell_owners
+        notices = [tell(template, reason=reason, decided_by=actor), *also]
         if state is LineState.FAILED:
             notices.append(self.tell_operators(template, reason=reason))
         self.note(

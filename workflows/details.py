@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from domain.line import LineState
 from domain.mail import Template
-from domain.transitions import SYSTEM, Audience, Notice
+from domain.transitions import SYSTEM, Notice
 from workflows.mapping import Mapping
 
 
@@ -52,20 +52,18 @@ class Details(Mapping):
             self.closure.stop()
             self.move(LineState.CLOSED)
             reason = "provisioning is outstanding"
-            self.note("line.closed", reason=reason, notices=self._tell_everybody(Template.LINE_CLOSED))
+            self.note("line.closed", reason=reason, notices=(self._tell_of_closure(Template.LINE_CLOSED),))
         elif self.closure.next_due is not None and self.closure.next_due <= now:
             self.closure.warn(now)
-            self.note("line.closure_warned", notices=self._tell_everybody(Template.CLOSURE_WARNING))
+            self.note("line.closure_warned", notices=(self._tell_of_closure(Template.CLOSURE_WARNING),))
         if any(at <= now for at in self.set_up_reminders):
             self.set_up_reminders = [at for at in self.set_up_reminders if at > now]
             self.note("line.set_up_reminded", notices=(self.tell_set_up(Template.SET_UP_REMINDER),))
 
-    def _tell_everybody(self, template: Template) -> tuple[Notice, ...]:
+    def _tell_of_closure(self, template: Template) -> Notice:
         """A mail to the placing contact, those who read along and, until the mapping, the contact (L17)."""
-        closes_at = self.closure.closes_at
-        notices = [self.tell_owners(template, closes_at=closes_at)]
-        contact = self.required_contact
-        if self.mapped is None and not contact.is_undeliverable:
-            facts = self.facts(closes_at=closes_at, contact=contact.contact.email, link=self.link_of(contact))
-            notices.append(Notice(template=template, audience=Audience(contact=contact.contact), facts=facts))
-        return tuple(notices)
+        closes_at, contact = self.closure.closes_at, self.asked_contact
+        if self.mapped is not None or contact is None:
+            return self.tell_owners(template, closes_at=closes_at)
+        link = self.link_of(self.required_contact)
+        return self.tell_concerned(template, closes_at=closes_at, contact=contact.email, link=link)

@@ -20,11 +20,11 @@ WORKFLOWS = (
     RelayOutboxWorkflow,
 )
 
-LIBRARIES = ("domain", "activities", "storage", "email_validator")
+LIBRARIES = ("domain", "activities", "storage", "email_validator", "idna")
 """Ours and deterministic (domain), or used for names and types only (activities, and what they import).
 
-ruff and import-linter keep clock, random and I/O out of `domain`. What `domain` uses and imports parts of
-itself only when called is named as well: it reads addresses, and asks nobody about them.
+ruff and import-linter keep clock, random and I/O out of `domain`. What
+`domain` reads addresses with is named as well, as it imports parts of itself only when called.
 """
 
 

@@ -61,8 +61,12 @@ async def test_the_mail_goes_to_the_contact_and_its_acceptance_starts_the_closur
     closed = await scene.world.told(handle.id, "line.closed")
     sent = await scene.world.told(handle.id, "line.details_sent")
     assert abs(closed.at - sent.at - 7 * DAY) < 2 * MINUTE
-    assert scene.world.mails(handle.id).count(Template.CLOSURE_WARNING) == 2
-    assert scene.world.mails(handle.id).count(Template.LINE_CLOSED) == 2
+    warned = await scene.world.told(handle.id, "line.closure_warned")
+    for step in (warned, closed):
+        [notice] = step.notices
+        assert (notice.audience.contact, notice.audience.people) == (CARLA, ("dora",))
+        assert notice.facts.link is not None
+    assert scene.world.mails(handle.id).count(Template.CLOSURE_WARNING) == 1
 
 
 async def test_mapping_is_the_point_of_no_return_and_provisions(scene: Scene) -> None:
