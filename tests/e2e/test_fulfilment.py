@@ -183,8 +183,8 @@ async def test_a_cancellation_over_a_killed_worker_gives_back_what_was_reserved(
     await site.ended(placed, OrderState.CANCELLED)
     async with site.database.reading() as session:
         rows = await session.scalars(select(ResourceRow).where(col(ResourceRow.service).startswith(placed)))
-        assert {row.service.removeprefix(f"{placed}-1-"): row.state for row in rows} == {
-            "numbers": "removed",
-            "devices": "removed",
-        }
+        reserved = {row.service.removeprefix(f"{placed}-1-"): row.state for row in rows}
+    # Whether the devices were reserved at all depends on when exactly the worker was killed.
+    assert "numbers" in reserved
+    assert set(reserved.values()) == {"removed"}
     await site.nothing_is_lost_or_doubled(placed)
