@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -17,8 +16,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
-
-from storage.sqlite import writing_connection
 
 DEFAULT_URL = "sqlite+aiosqlite:///.countersign/countersign.db"
 BUSY_TIMEOUT_S = 1.5
@@ -175,14 +172,7 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     a read lock.
     """
     timeout = _busy_timeout(BUSY_TIMEOUT_S)
-    writer = _sqlite_engine(
-        url,
-        "BEGIN IMMEDIATE",
-        timeout,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"async_creator_fn": writing_connection},
-    )
+    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", timeout, pool_size=1, max_overflow=0)
     reader = _sqlite_engine(url, "BEGIN", timeout, "PRAGMA query_only = ON")
     return writer, reader
 
@@ -195,9 +185,9 @@ def _busy_timeout(seconds: float) -> str:
     return f"PRAGMA busy_timeout = {seconds * 1000:.0f}"
 
 
-def _sqlite_engine(url: URL, begin: str, *pragmas: str, **more: Any) -> AsyncEngine:
+def _sqlite_engine(url: URL, begin: str, *pragmas: str, **pool: int) -> AsyncEngine:
     """An engine whose connections start with these pragmas and whose transactions begin as told."""
-    engine = create_async_engine(url, hide_parameters=True, **more)
+    engine = create_async_engine(url, hide_parameters=True, **pool)
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def before_connecting(*_: object) -> None:

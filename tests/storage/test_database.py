@@ -118,31 +118,6 @@ async def test_sqlite_is_durable_checks_references_and_lets_readers_read(sqlite_
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 1500}
 
 
-async def test_whoever_waits_for_another_process_to_write_holds_nobody_up_and_may_give_up(
-    sqlite_url: str,
-) -> None:
-    writing, waiting = Database(sqlite_url), Database(sqlite_url)
-
-    async def write(key: str) -> None:
-        async with waiting.session() as session:
-            session.add(submission(key))
-
-    async with writing.session() as session:
-        session.add(submission("first"))
-        await session.flush()
-        attempt = asyncio.create_task(write("given-up"))
-        await asyncio.sleep(0.2)
-        assert not attempt.done(), "the loop goes on while the thread waits for the lock"
-        attempt.cancel()
-    await asyncio.gather(attempt, return_exceptions=True)
-    assert attempt.cancelled()
-    await write("second")
-    async with writing.session() as session:
-        session.add(submission("third"))
-    assert await keys(writing) == ["first", "second", "third"]
-    await asyncio.gather(writing.dispose(), waiting.dispose())
-
-
 async def test_looking_for_a_database_makes_none(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'state' / 'countersign.db'}")
     for transaction in (database.reading, database.session):
