@@ -1,3 +1,8 @@
-"""Fixtures for every test: a real Temporal server, both databases."""
+"""Fixtures for every test: a real Temporal server, both databases. No test is timed, not even by Hypothesis."""
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.databases", "tests.temporal"]

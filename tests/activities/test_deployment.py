@@ -51,7 +51,7 @@ async def start(
 
 async def listed(client: Client, query: str, number: int) -> None:
     """Waits until the list, which lags behind the runs, shows so many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(80):
         while (await client.count_workflows(query)).count != number:
             await asyncio.sleep(0.02)
 

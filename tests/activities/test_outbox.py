@@ -58,7 +58,7 @@ def message_ids(raw: Sequence[bytes]) -> list[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(80):
         while not condition():
             await asyncio.sleep(0.005)
 

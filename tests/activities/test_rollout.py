@@ -136,7 +136,7 @@ async def start(client: Client, queue: str, number: int, version: int = 4, code:
 
 
 async def listed(client: Client, queue: str, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while (await client.count_workflows(f"TaskQueue = '{queue}'")).count != number:
             await asyncio.sleep(0.02)
 
@@ -328,7 +328,7 @@ async def test_a_reset_brings_the_calendars_of_the_requests_own_parties(
 
 async def timers(handle: WorkflowHandle[Any, Any], number: int) -> None:
     """Waits until a run has set so many timers; only then can its clock be moved past the last."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while True:
             events = [event async for event in handle.fetch_history_events()]
             if sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events) == number:

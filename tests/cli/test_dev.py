@@ -52,7 +52,7 @@ async def command(folder: Path, *arguments: str) -> Any:
 
 async def asked(folder: Path, process: str) -> None:
     """Waits until somebody is asked to decide."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(80):
         while True:
             waiting = await command(folder, "approvals", "list")
             if any(each["process"] == process and each["roster"] for each in waiting):
@@ -104,7 +104,7 @@ def lives(pid: int) -> bool:
 
 async def gone(*pids: int) -> None:
     """Waits until none of these processes lives."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(80):
         while any(map(lives, pids)):
             await asyncio.sleep(0.05)
 

@@ -58,7 +58,7 @@ class Shell:
 
     async def once(self, process: str, what: str, wanted: str) -> None:
         """Waits for a line's state, for the stage it asks, or for somebody it waits for."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(80):
             while True:
                 view = await self.view(process)
                 if view is not None and _holds(view, what, wanted):

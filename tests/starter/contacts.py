@@ -30,7 +30,7 @@ async def asked(office: Office, order: str, number: int = 1) -> str:
 
 async def contact(office: Office, process: str, holds: Callable[[ContactState], bool]) -> ContactState:
     """How a line's contact stands, once something holds for it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while True:
             view = await office.client._ask(process) if await begun(office, process) else None
             if view is not None and view.contact is not None and holds(view.contact):

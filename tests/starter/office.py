@@ -68,7 +68,7 @@ class Office:
 
     async def until(self, order_id: str, holds: Callable[[OrderStatus], bool]) -> OrderStatus:
         """The order, once something holds for it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while True:
                 status = await self.client.show(order_id)
                 if holds(status):
@@ -86,7 +86,7 @@ class Office:
     async def pending(self, order_id: str, stage: str, number: int = 1) -> str:
         """Waits until a stage of a line is open with its roster and returns the line's process."""
         process = wire.line_id(order_id, number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while True:
                 waiting = await self.client.open_approvals()
                 if any(e.process == process and e.stage == stage and e.roster for e in waiting):
@@ -95,7 +95,7 @@ class Office:
 
     async def link(self, process: str, recipient: str) -> str:
         """The token of the newest link of a line that was mailed to an address, once one was."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while True:
                 await self.outbox.hand_over_due()
                 mails = await self.client.mails(process=process, recipient=recipient)

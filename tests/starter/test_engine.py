@@ -105,7 +105,7 @@ async def test_what_operators_set_on_the_schedule_outlives_the_start_of_a_worker
     handle = new_cluster.get_schedule_handle(wire.DEPLOYMENT_SCHEDULE)
     await handle.update(every_six_hours)
     await handle.pause(note="audit")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(80):
         while not (await schedule(new_cluster)).state.paused:
             await asyncio.sleep(0.05)
     await ensure_engine(new_cluster)

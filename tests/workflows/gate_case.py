@@ -89,7 +89,7 @@ class Case:
 
     async def shows(self, stage: str) -> OpenApproval:
         """Waits until a stage is open, announced or not."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while (seen := (await self.view()).approval) is None or seen.stage != stage:
                 await asyncio.sleep(0.01)
         return seen

@@ -131,7 +131,7 @@ async def test_cancelling_twice_is_answered_twice_and_done_once(
 async def cancelled_during(scene: Scene, step: str) -> tuple[Run, asyncio.Future[object]]:
     """A line cancelled while a step is under way; the answer to it is still to come."""
     handle = await scene.start(built())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(80):
         while not any(each.order.service.endswith(step) for each in scene.world.provisioned):
             await asyncio.sleep(0.01)
     answer = asyncio.ensure_future(scene.command(handle, wire.CANCEL_LINE))

@@ -46,7 +46,7 @@ async def end(scene: Scene, handle: Run) -> None:
     """
     mailed = sum(notice.awaited for step in scene.world.announced[handle.id] for notice in step.notices)
     fates = {"line.details_sent", "line.contact_bounced"}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(80):
         while sum(action in fates for action in scene.world.actions(handle.id)) < mailed:
             await asyncio.sleep(0.01)
     await scene.command(handle, wire.CANCEL_LINE)

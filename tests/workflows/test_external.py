@@ -114,7 +114,7 @@ async def start(backend: Backend, virtual_time: VirtualTime) -> AsyncIterator[St
 
 async def asked(backend: Backend, times: int) -> None:
     """Waits until the source was asked so often."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while len(backend.requests) < times:
             await asyncio.sleep(0.01)
 
@@ -250,7 +250,7 @@ async def office(
 
 async def asking(handle: WorkflowHandle[object, object], stage: str = "stock") -> ProcessView:
     """What a line says of itself once somebody is asked to decide a stage."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while True:
             view = await handle.query(wire.VIEW, result_type=ProcessView)
             if view.approval is not None and view.approval.stage == stage and view.approval.roster:

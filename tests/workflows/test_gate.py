@@ -177,7 +177,7 @@ async def test_reminders_missed_during_an_outage_collapse_into_one(world: World,
         handle = await scene.start(line(approval=definition(reminded)))
         await world.told(handle.id, "approval.opened")
     passing = asyncio.create_task(scene.skip(handle, 4 * DAY))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while await scene.time.now(handle.id) < datetime.now(UTC) + DAY - timedelta(minutes=1):
             await asyncio.sleep(0.02)
     async with world.worker(scene.client, queue):

@@ -235,7 +235,7 @@ class Trace:
         """Waits until the gate has done what follows by itself; the story it tells then is the model's."""
         expected: Any = self._modelled()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(80):
                 while await self._observed() != expected:
                     await asyncio.sleep(0.01)
         except TimeoutError:

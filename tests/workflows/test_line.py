@@ -453,7 +453,7 @@ async def test_cancellation_requested_while_the_end_is_being_written_loses_nothi
     await world.told(handle.id, "approval.opened")
     world.database_down = True
     await scene.decide(handle, "ann")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while (await handle.query(wire.VIEW, result_type=ProcessView)).state != LineState.PROVISIONED:
             await asyncio.sleep(0.05)
     await handle.cancel()

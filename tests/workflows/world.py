@@ -322,7 +322,7 @@ class World:
 
     async def told(self, process: str, action: str, times: int = 1) -> Transition:
         """Waits until an action was announced so many times and returns the latest."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             while True:
                 found = [t for t in self.announced.get(process, []) if t.action == action]
                 if len(found) >= times:

@@ -89,7 +89,7 @@ async def half_approved(office: Office, customer: str = "alpenblick") -> str:
 
 async def listed(office: Office, query: str, number: int) -> None:
     """Waits until visibility, which lags behind the runs, lists so many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(80):
         while (await office.time.client.count_workflows(query)).count != number:
             await asyncio.sleep(0.02)
 
@@ -113,7 +113,7 @@ async def finished(office: Office, rollout: str) -> RolloutProgress:
 
 async def stage_is(office: Office, process: str, stage: str, reference: str) -> None:
     """Waits until a request waits at a stage of a definition."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while True:
             view = await office.client._view(process)
             approval = view.approval
@@ -123,7 +123,7 @@ async def stage_is(office: Office, process: str, stage: str, reference: str) -> 
 
 
 async def state_is(office: Office, process: str, holds: Callable[[str], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(80):
         while not holds((await office.client._view(process)).state):
             await asyncio.sleep(0.02)
 
@@ -218,7 +218,7 @@ class TestReset:
         await rolled_out(admin, second)
         await stage_is(admin, process, "stage-1", "wf@6")
         assert first.rollouts[0].rollout is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(80):
             while (await admin.client.rollout("wf", 5)).state != "canceled":
                 await asyncio.sleep(0.02)
 

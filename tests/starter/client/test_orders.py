@@ -169,7 +169,7 @@ class TestCancel:
         for number in (1, 2):
             await office.line_is(accepted.order, "confirmed", number)
         await office.client.deploy(accepted.order, SALES, 1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(80):
             await asked.wait()
 
         gone, cancelled = await office.client.cancel(accepted.order, SALES, "a mistake")
