@@ -1,4 +1,4 @@
-"""Fixtures for every test: a real Temporal server, both databases. Nothing is timed, not even by Hypothesis."""
+"""Fixtures for every test: a real Temporal server, both databases. Nothing is timed, even by Hypothesis."""
 
 from hypothesis import settings
 
