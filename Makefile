@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TEST_ARGS ?= -n 2 --dist worksteal
+TEST_ARGS ?= -n 3 --dist worksteal
 
 .PHONY: help install demo dev test check format requirements bench clean
 

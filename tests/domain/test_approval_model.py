@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -328,6 +329,7 @@ class Actions(Votes):
             event(f"{kind} done")
 
 
+pytestmark = pytest.mark.timeout(300)
 BOUNDS = settings(
     stateful_step_count=50,
     deadline=None,
@@ -335,6 +337,6 @@ BOUNDS = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestVotes = Votes.TestCase
-TestVotes.settings = settings(BOUNDS, max_examples=200)
+TestVotes.settings = settings(BOUNDS, max_examples=100)
 TestActions = Actions.TestCase
 TestActions.settings = settings(BOUNDS, max_examples=200)
