@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoTurn
 from sqlalchemy.ext.asyncio import AsyncSession
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, WorkflowNotReadyFailure
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
     Client,
     RPCError,
@@ -37,9 +37,6 @@ from storage.database import Database, NoDatabase
 
 PATIENCE_S = 30.0
 """How long a caller waits for the answer to a command, in seconds; the command itself is not lost by it."""
-
-SEND_AGAIN_S = 0.1
-"""How soon a command is sent again that the server has dropped, in seconds."""
 
 BUSY = "database: busy, as others keep writing; try again"
 
@@ -97,10 +94,6 @@ def _refusal_of(what: str, error: RPCError) -> Refusal | None:
     if error.status in UNREACHABLE:
         return Refusal(Code.UNAVAILABLE, f"Temporal does not answer: {error.message}")
     return None
-
-
-def _was_dropped(error: RPCError) -> bool:
-    return any(detail.Is(WorkflowNotReadyFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 def _lacks_namespace(error: RPCError) -> bool:
@@ -239,24 +232,12 @@ class Gateway:
             Refusal: What the process answered, or UNAVAILABLE.
             NotRunning: There is no such run any more.
         """
+        handle = self.client.get_workflow_handle(process)
         with temporal_errors(f"{process}: the answer to {name}"):
             async with asyncio.timeout(PATIENCE_S):
-                return await self._send(process, name, command, answer, request_id or uuid4().hex)
-
-    async def _send(self, process: str, name: str, command: BaseModel, answer: type[T], request_id: str) -> T:
-        """Sends an update until the server has passed it on.
-
-        It drops one that would end a process if something else reaches that process at the same moment.
-        """
-        handle = self.client.get_workflow_handle(process)
-        while True:
-            try:
-                answered: T = await handle.execute_update(name, command, id=request_id, result_type=answer)
-            except RPCError as error:
-                if not _was_dropped(error):
-                    raise
-                await asyncio.sleep(SEND_AGAIN_S)
-            else:
+                answered: T = await handle.execute_update(
+                    name, command, id=request_id or uuid4().hex, result_type=answer
+                )
                 return answered
 
     async def _ask(self, process: str) -> ProcessView:

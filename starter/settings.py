@@ -22,6 +22,7 @@ from temporalio.runtime import Runtime
 
 from domain import wire
 from domain.links import LinkSigner, check_keys
+from starter.resending import ResendDroppedUpdates
 from storage.database import DEFAULT_URL, parse_url
 
 PREFIX = "COUNTERSIGN_"
@@ -124,7 +125,13 @@ async def connect(runtime: Runtime | None = None, *, lazy: bool = False) -> Clie
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", TEMPORAL_ADDRESS)
-    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime, lazy=lazy)
+    return await Client.connect(
+        **config,
+        data_converter=pydantic_data_converter,
+        interceptors=[ResendDroppedUpdates()],
+        runtime=runtime,
+        lazy=lazy,
+    )
 
 
 def _fault(error: ErrorDetails) -> str:

@@ -22,6 +22,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from domain import wire
 from starter.dev.program import Program
+from starter.resending import ResendDroppedUpdates
 
 LOOPBACK = "127.0.0.1"
 STARTUP = 20
@@ -121,7 +122,9 @@ class TemporalServer:
 
     async def connect(self) -> Client:
         """A new connection to this server."""
-        return await Client.connect(self.address, data_converter=pydantic_data_converter)
+        return await Client.connect(
+            self.address, data_converter=pydantic_data_converter, interceptors=[ResendDroppedUpdates()]
+        )
 
     async def stop(self) -> None:
         """Ends the server; does nothing if it has ended already."""

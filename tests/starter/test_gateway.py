@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from temporalio.api.common.v1 import GrpcStatus
-from temporalio.api.errordetails.v1 import WorkflowNotReadyFailure
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import wire
 from domain.errors import Code, Refusal
-from domain.orders import LineCommand
 from starter.client import Countersign
 from starter.gateway import database_errors, temporal_errors
 from storage.database import Database
@@ -97,34 +93,6 @@ def test_a_server_that_is_too_busy_for_another_command_asks_for_patience() -> No
     assert caught.value.message == (
         "order-1: the answer to approval.decide did not come: too many updates in flight"
     )
-
-
-class Dropping:
-    """Stands for a process that ends with the first command, just as a mail of its own is answered."""
-
-    def __init__(self, times: int) -> None:
-        self.times = times
-        self.sent: list[str] = []
-
-    def get_workflow_handle(self, _process: str) -> Dropping:
-        return self
-
-    async def execute_update(self, _name: str, _command: object, *, id: str, **_: object) -> str:  # noqa: A002
-        self.sent.append(id)
-        if len(self.sent) > self.times:
-            return "cancelled"
-        status = GrpcStatus(code=9, message="unexpected workflow task failure")
-        status.details.add().Pack(WorkflowNotReadyFailure())
-        raise RPCError(status.message, RPCStatusCode.FAILED_PRECONDITION, status.SerializeToString())
-
-
-async def test_a_command_that_the_server_dropped_is_sent_again_as_the_same(sqlite_database: Database) -> None:
-    dropping = Dropping(times=2)
-    facade = Countersign(cast(Client, dropping), sqlite_database)
-    command = LineCommand(actor="dora")
-    assert await facade._update("order-1-line-1", wire.CANCEL_LINE, command, str, None) == "cancelled"
-    assert len(dropping.sent) == 3
-    assert len(set(dropping.sent)) == 1
 
 
 def test_a_fault_of_the_server_that_nobody_can_mend_stays_a_fault() -> None:
