@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from bench.samples import APPROVED, CUSTOMER, PARTNER, PROVIDER, REQUESTER
+from bench.samples import APPROVED, BUYER, CUSTOMER, PARTNER, PROVIDER
 from bench.site import LOOK_EVERY_S, Site, for_each
 from domain import wire
 from domain.definitions import ApprovalDefinition, content_hash
@@ -42,8 +42,8 @@ async def _start(site: Site, definition: ApprovalDefinition, number: int) -> str
     context = OrderContext(
         id=f"parked{number:05}",
         parties=Parties(provider=PROVIDER, partner=PARTNER, customer=CUSTOMER),
-        requested_by=REQUESTER,
-        requested_by_name="Lena Brunner",
+        requested_by=BUYER,
+        requested_by_name="A program, which is not mailed",
         customer_name="Alpenblick Treuhand AG",
         submitted_at=now,
     )

@@ -52,6 +52,7 @@ UNMAILED = ApprovalDefinition(
 UNMAILED_ANEW = UNMAILED.model_copy(update={"version": 2, "on_update": OnChange.RESET})
 UNMAILED_ONCE_MORE = UNMAILED_ANEW.model_copy(update={"version": 3})
 
+BUYER = "bench-buyer"
 VOTERS = ("bench-voter-1", "bench-voter-2", "bench-voter-3")
 """Programs, which are never mailed."""
 
@@ -114,11 +115,11 @@ def customers(number: int) -> tuple[str, ...]:
 
 
 def directory_of(keys: tuple[str, ...]) -> Directory:
-    """These customers, all of one partner, and the programs that vote."""
+    """These customers, all of one partner, and the programs that order and vote."""
     return Directory(
         organisations=tuple(
             Organisation(key=key, kind=OrganisationKind.CUSTOMER, name=f"Customer {key}", partner=PARTNER)
             for key in keys
         ),
-        people=tuple(Person(key=each, name=each) for each in VOTERS),
+        people=tuple(Person(key=each, name=each) for each in (BUYER, *VOTERS)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -15,6 +16,7 @@ from temporalio.client import WorkflowUpdateStage
 from bench.bare import TASK_QUEUE, Updates
 from bench.bare_worker import READY
 from bench.parked import park
+from bench.processes import Part, cpu_seconds
 from bench.samples import ASKING_ALL, VOTERS
 from bench.site import Site, for_each, open_site, programs
 from bench.tables import Figures
@@ -56,12 +58,14 @@ class Series:
         at_once: How many are under way at once.
         stage: What the caller waits for.
         ms: How long each took, in milliseconds.
+        cpu: CPU seconds of all of them, by part.
     """
 
     kind: str
     at_once: int
     stage: WorkflowUpdateStage
     ms: list[float] = field(default_factory=list)
+    cpu: Counter[Part] = field(default_factory=Counter)
 
     def percentile(self, wanted: int) -> float:
         """The time that so many percent do not exceed."""
@@ -79,7 +83,7 @@ async def measure(folder: Path) -> list[Figures]:
         for _ in range(TURNS):
             for each in series:
                 await _take_turn(each, votes[each.kind])
-    return [_figures(series)]
+    return [_latency(series), _cpu(series)]
 
 
 async def _take_turn(series: Series, votes: Iterator[Vote]) -> None:
@@ -88,7 +92,9 @@ async def _take_turn(series: Series, votes: Iterator[Vote]) -> None:
         await vote(series.stage)
         series.ms.append((time.perf_counter() - began) * 1000)
 
+    before = cpu_seconds()
     await for_each([next(votes) for _ in range(BLOCK)], cast, series.at_once)
+    series.cpu.update({part: now - before[part] for part, now in cpu_seconds().items()})
 
 
 async def _our_votes(site: Site) -> Iterator[Vote]:
@@ -122,7 +128,7 @@ def _bare_vote(site: Site, run: str, actor: str) -> Vote:
     return vote
 
 
-def _figures(series: list[Series]) -> Figures:
+def _latency(series: list[Series]) -> Figures:
     found = {(each.kind, each.at_once, each.stage): each for each in series}
     rows = []
     for at_once, stage in product(AT_ONCE, STAGES):
@@ -137,3 +143,13 @@ def _figures(series: list[Series]) -> Figures:
         )
     columns = ["", *(f"{kind} p{wanted}, ms" for kind in KINDS for wanted in (50, 95, 99)), "of bare, p50"]
     return Figures("Votes", columns, rows, [NOTE])
+
+
+def _cpu(series: list[Series]) -> Figures:
+    rows = []
+    for kind in KINDS:
+        own = [each for each in series if each.kind == kind]
+        votes = sum(len(each.ms) for each in own)
+        used = sum((each.cpu for each in own), Counter[Part]())
+        rows.append((kind, *(f"{used[part] * 1000 / votes:.1f}" for part in Part)))
+    return Figures("CPU of one vote", ("", *(f"{part.value}, ms" for part in Part)), rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -228,21 +230,33 @@ async def approvers(session: AsyncSession, approvers: Approvers, parties: Partie
     address, counts because it is named. They are joined by the party's people with the wanted permission,
     and by those with the wanted role who may approve there.
     """
-    party = [parties.organisation(approvers.party)]
-    everybody = sorted(parties.everybody)
-    is_named = col(PersonRow.key).in_(approvers.people)
-    is_principal = col(PersonRow.email).is_(None)
-    meant = is_named & (is_principal | _holds(Permission.APPROVE, everybody))
-    if approvers.permission is not None:
-        meant |= _holds(approvers.permission, party)
-    if approvers.role is not None:
-        meant |= _has_role([approvers.role], party) & _holds(Permission.APPROVE, party)
     rows = await session.execute(
+        _entitled(approvers.permission, approvers.role),
+        {
+            "named": approvers.people,
+            "everybody": sorted(parties.everybody),
+            "party": [parties.organisation(approvers.party)],
+        },
+    )
+    return tuple(Approver(key=key, name=name) for key, name in rows)
+
+
+@cache
+def _entitled(permission: Permission | None, role: Role | None) -> Select[str, str]:
+    """Whoever is among the named, or has a permission or a role; built once, as every vote asks."""
+    named = _several("named")
+    everybody, party = _several("everybody"), _several("party")
+    is_principal = col(PersonRow.email).is_(None)
+    meant = col(PersonRow.key).in_(named) & (is_principal | _holds(Permission.APPROVE, everybody))
+    if permission is not None:
+        meant |= _holds(permission, party)
+    if role is not None:
+        meant |= _has_role([role], party) & _holds(Permission.APPROVE, party)
+    return (
         select(col(PersonRow.key), col(PersonRow.name))
         .where(col(PersonRow.active), meant)
         .order_by(col(PersonRow.name), col(PersonRow.key))
     )
-    return tuple(Approver(key=key, name=name) for key, name in rows)
 
 
 async def active_person(session: AsyncSession, key: str) -> Approver | None:
@@ -264,12 +278,19 @@ async def may_approve(session: AsyncSession, person: str, parties: Parties) -> b
 
 # What stands behind
 
+_Organisations = list[str] | BindParameter[Any]
 
-def _holds(permission: Permission, organisations: list[str]) -> ColumnElement[bool]:
+
+def _several(name: str) -> BindParameter[Any]:
+    """Keys that are given when the statement is executed."""
+    return bindparam(name, expanding=True)
+
+
+def _holds(permission: Permission, organisations: _Organisations) -> ColumnElement[bool]:
     return _has_role(roles_with(permission), organisations)
 
 
-def _has_role(roles: Iterable[Role], organisations: list[str]) -> ColumnElement[bool]:
+def _has_role(roles: Iterable[Role], organisations: _Organisations) -> ColumnElement[bool]:
     return exists().where(
         col(GrantRow.person) == col(PersonRow.key),
         col(GrantRow.organisation).in_(organisations),

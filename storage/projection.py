@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
@@ -71,13 +71,16 @@ async def show(session: AsyncSession, step: Transition, view: ProcessView) -> No
 
 async def answer_before(session: AsyncSession, process: str, seq: int) -> bool | None:
     """Locks a process and says whether the audit has a transition as accepted; None if it was never heard."""
-    return await session.scalar(
-        select(col(TransitionRow.accepted))
-        .select_from(ProcessRow)
-        .outerjoin(
-            TransitionRow,
-            (col(TransitionRow.process) == col(ProcessRow.id)) & (col(TransitionRow.seq) == seq),
-        )
-        .where(col(ProcessRow.id) == process)
-        .with_for_update(of=ProcessRow)
+    return await session.scalar(_ANSWER_BEFORE, {"of": process, "at_seq": seq})
+
+
+_ANSWER_BEFORE = (
+    select(col(TransitionRow.accepted))
+    .select_from(ProcessRow)
+    .outerjoin(
+        TransitionRow,
+        (col(TransitionRow.process) == col(ProcessRow.id)) & (col(TransitionRow.seq) == bindparam("at_seq")),
     )
+    .where(col(ProcessRow.id) == bindparam("of"))
+    .with_for_update(of=ProcessRow)
+)

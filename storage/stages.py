@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from sqlalchemy import inspect, select
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,6 +15,17 @@ from storage.tables import ApprovalRow, ApprovalSeatRow
 
 UNDO = "approval.undo"
 """The action that takes a vote back; the vote itself has been told before, or will be."""
+
+_STAGES_AND_SEATS = (
+    select(ApprovalRow, ApprovalSeatRow)
+    .outerjoin(
+        ApprovalSeatRow,
+        (col(ApprovalSeatRow.process) == col(ApprovalRow.process))
+        & (col(ApprovalSeatRow.stage) == col(ApprovalRow.stage))
+        & (col(ApprovalSeatRow.round) == col(ApprovalRow.round)),
+    )
+    .where(col(ApprovalRow.process) == bindparam("of"))
+)
 
 
 class Stages:
@@ -40,16 +51,7 @@ class Stages:
     @classmethod
     async def of(cls, session: AsyncSession, process: str) -> Self:
         """Reads a process's stages; the session must hold the process's lock."""
-        rows = await session.execute(
-            select(ApprovalRow, ApprovalSeatRow)
-            .outerjoin(
-                ApprovalSeatRow,
-                (col(ApprovalSeatRow.process) == col(ApprovalRow.process))
-                & (col(ApprovalSeatRow.stage) == col(ApprovalRow.stage))
-                & (col(ApprovalSeatRow.round) == col(ApprovalRow.round)),
-            )
-            .where(col(ApprovalRow.process) == process)
-        )
+        rows = await session.execute(_STAGES_AND_SEATS, {"of": process})
         return cls(session, process, ((stage, seat) for stage, seat in rows))
 
     def roster(self, stage: OpenApproval | None) -> tuple[Approver, ...] | None:
