@@ -86,7 +86,9 @@ class Contacts(Fulfilment):
                 self.closure.start(workflow.now())
             self.note("line.details_sent", data={"contact": str(generation)})
         elif contact.rejected(mail, reason) and not is_bound:
-            command = f"countersign order change-contact {self.context.id}"
+            command = (
+                f"countersign order change-contact {self.context.id} --line {self.order_line.line.number}"
+            )
             told = self.tell_owners(
                 Template.CONTACT_BOUNCED, contact=contact.contact.email, reason=reason, command=command
             )

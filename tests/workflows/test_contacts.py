@@ -116,7 +116,8 @@ async def test_l7_a_mail_that_cannot_be_delivered_is_told_at_once_whatever_the_s
     [notice] = bounced.notices
     assert notice.audience.people == ("dora",)
     assert notice.audience.workflow_mails
-    assert notice.facts.command == f"countersign order change-contact {handle.id.split('-')[1]}"
+    order = handle.id.split("-")[1]
+    assert notice.facts.command == f"countersign order change-contact {order} --line 1"
     assert bounced.view.until is None
     assert bounced.view.waiting_for.startswith("another contact: carla@contoso.example")
     assert bounced.reason == (answer or "the mail could not be delivered")
