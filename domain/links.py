@@ -35,8 +35,9 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_.-]+")
 class LinkPurpose(StrEnum):
     """What may be done through a link.
 
-    `provision` is the provisioning contact's: map the line, or hand it over (L11, L12). `set_up` is that of
-    the customer's admin, who answers the set-up form (L13).
+    `provision` is the provisioning contact's: map the line, or hand it over (L11, L12), and set it up, with
+    the mapping or later, unless that is left to the customer. `set_up` is that of the customer's admin, who
+    answers the set-up form (L13).
     """
 
     PROVISION = "provision"
@@ -48,7 +49,8 @@ class LinkClaims(Message):
 
     Attributes:
         process: The line's workflow id.
-        generation: Of the contact it was made for; the next contact's is another.
+        generation: Of the contact it was made for; the next contact's is another. Always 1 for the
+            customer's admin: there is one, named with the mapping, after which nobody is replaced.
         recipient: Digest of that contact's address (`recipient_digest`).
         expires_at: From then on it is refused, whoever has it.
     """

@@ -110,7 +110,8 @@ class SetUpLine(Command):
 
     Attributes:
         actor: Who answers: an address behind a link, or a person's key.
-        generation: From the link of a customer's admin; None for people of the directory.
+        generation: From the link that was used; None for people of the directory. It is not compared with
+            anything: once a line is mapped, neither its contact nor the customer's admin can be replaced.
     """
 
     actor: Actor

@@ -157,16 +157,17 @@ class Binding(Fulfilment, Drafts, Mapping):
     async def set_up_by_link(
         self, token: str, answers: Document[str, Any], *, request_id: str | None = None
     ) -> LineState:
-        """Answers the set-up form as the customer's admin; see `set_up`.
+        """Answers the set-up form as the customer's admin, or as the contact who left it for later.
+
+        See `set_up`.
 
         Raises:
-            Refusal: LINK_INVALID, LINK_EXPIRED, or as `set_up`.
+            Refusal: LINK_INVALID, LINK_EXPIRED, LINK_REVOKED, or as `set_up`.
         """
-        claims = self.redeem(token, LinkPurpose.SET_UP)
-        actor = (await self.show_link(token)).actor
-        document = {"actor": actor, "answers": answers, "generation": claims.generation}
+        link = await self._setting_up(token)
+        document = {"actor": link.actor, "answers": answers, "generation": link.generation}
         command = validated(SetUpLine, document)
-        return await self._tell(claims.process, wire.SET_UP_LINE, command, LineState, request_id=request_id)
+        return await self._tell(link.process, wire.SET_UP_LINE, command, LineState, request_id=request_id)
 
     # What stands behind
 

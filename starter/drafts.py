@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.errors import Code, Refusal
 from domain.forms import Form, read_draft
 from domain.line import OpenTask
+from domain.links import LinkPurpose
 from domain.offers import Offer
 from domain.transitions import ProcessView
 from starter.gateway import utc_now
-from starter.links import Links
+from starter.links import Links, LinkShown
 from starter.orders import ANYBODY_INVOLVED
 from storage import catalogue, drafts
 from storage.drafts import Draft
@@ -77,13 +78,21 @@ class Drafts(Links):
         await self._authorise(actor, view.parties, ANYBODY_INVOLVED, "set this line up")
         return await self._save(process, view, answers, actor, version)
 
+    async def form_behind(self, token: str) -> SetUpForm:
+        """`set_up_form` of the line that a link is for, for whoever holds the link.
+
+        Raises:
+            Refusal: LINK_INVALID, LINK_EXPIRED or LINK_REVOKED, or like `set_up_form`.
+        """
+        return await self.set_up_form((await self._setting_up(token)).process)
+
     async def draft_behind(self, token: str) -> Draft:
         """`draft` of the line that a link is for, for whoever holds the link.
 
         Raises:
             Refusal: LINK_INVALID, LINK_EXPIRED or LINK_REVOKED, or like `draft`.
         """
-        return await self.draft((await self.show_link(token)).process)
+        return await self.draft((await self._setting_up(token)).process)
 
     async def save_draft_behind(
         self, token: str, answers: Mapping[str, Any], version: int = drafts.NEW
@@ -93,8 +102,24 @@ class Drafts(Links):
         Raises:
             Refusal: LINK_INVALID, LINK_EXPIRED or LINK_REVOKED, or like `save_draft`.
         """
-        shown = await self.show_link(token)
+        shown = await self._setting_up(token)
         return await self._save(shown.process, await self._view(shown.process), answers, shown.actor, version)
+
+    async def _setting_up(self, token: str) -> LinkShown:
+        """The link, if its holder may answer the form: the contact, until that is the customer's (L13).
+
+        Raises:
+            Refusal: LINK_INVALID, LINK_EXPIRED or LINK_REVOKED, NOT_FOUND or UNAVAILABLE.
+        """
+        shown = await self.show_link(token)
+        if shown.purpose is LinkPurpose.PROVISION:
+            view = await self._view(shown.process)
+            if OpenTask.CUSTOMER_SETUP in view.open_tasks:
+                raise Refusal(
+                    Code.LINK_INVALID,
+                    "link: the customer sets this line up, and has been sent a link of their own for it",
+                )
+        return shown
 
     async def _save(
         self, process: str, view: ProcessView, answers: Mapping[str, Any], actor: str, version: int

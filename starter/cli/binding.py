@@ -125,8 +125,8 @@ def read_answers(file: Path) -> dict[str, Any]:
     return answers
 
 
-def drafted(draft: Draft) -> dict[str, Any]:
-    """The answers that somebody saved.
+def drafted(draft: Draft, asked_by: str) -> dict[str, Any]:
+    """The answers that somebody saved; `asked_by` is the command that shows what is asked.
 
     Raises:
         Refusal: INVALID_INPUT if nobody did.
@@ -134,7 +134,8 @@ def drafted(draft: Draft) -> dict[str, Any]:
     if not draft.answers:
         raise Refusal(
             Code.INVALID_INPUT,
-            "answers: nobody has saved any; give a file with --answers, as `countersign order form` asks for",
+            "answers: nobody has saved any;"
+            f" give a file with --answers, as `countersign {asked_by}` asks for",
         )
     return dict(draft.answers)
 

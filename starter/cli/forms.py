@@ -12,19 +12,22 @@ from rich.text import Text
 
 from domain import wire
 from domain.base import Language
-from domain.errors import Code, Refusal
 from domain.forms import Group as FormGroup
 from domain.forms import flatten, json_schema
 from domain.forms.formats import SimpleField
+from starter.cli.binding import read_answers
 from starter.cli.output import answer, table
 from starter.cli.session import Actor, Json, OrderId, call
 from starter.cli.summary import InLanguage
 from starter.drafts import SetUpForm
-from starter.files import read_document
 from storage.drafts import NEW, Draft
 
 app = typer.Typer()
 
+AnswersSoFar = Annotated[Path, typer.Argument(metavar="FILE", help="All answers so far, as YAML or JSON.")]
+FromVersion = Annotated[
+    int, typer.Option("--from-version", min=NEW, help="The version of the draft you started from.")
+]
 OneLine = Annotated[int, typer.Option("--line", min=1, help="The line that is set up.")]
 
 
@@ -32,36 +35,37 @@ OneLine = Annotated[int, typer.Option("--line", min=1, help="The line that is se
 def form(order: OrderId, line: OneLine, language: InLanguage = Language.EN, as_json: Json = False) -> None:
     """Show what a line's offer asks to be set up; with --json, as JSON Schema."""
     asked = call(lambda countersign: countersign.set_up_form(wire.line_id(order, line)))
-    document = json_schema(asked.form, language) if as_json else asked
-    answer(document, lambda _: _asked(asked, language), as_json=as_json)
+    answer_form(asked, language, as_json=as_json)
 
 
 @app.command()
 def draft(order: OrderId, line: OneLine, as_json: Json = False) -> None:
     """Show the answers so far to a line's set-up form."""
     found = call(lambda countersign: countersign.draft(wire.line_id(order, line)))
-    answer(found, _drafted, as_json=as_json)
+    answer(found, show_draft, as_json=as_json)
 
 
 @app.command("save-draft")
 def save_draft(  # noqa: PLR0917 - one parameter for each option
     order: OrderId,
-    file: Annotated[Path, typer.Argument(help="All answers so far, as YAML or JSON.")],
+    file: AnswersSoFar,
     line: OneLine,
     actor: Actor,
-    version: Annotated[
-        int, typer.Option("--from-version", min=NEW, help="The version of the draft you started from.")
-    ] = NEW,
+    version: FromVersion = NEW,
     as_json: Json = False,
 ) -> None:
     """Keep the answers so far; nothing has to be complete, but nothing may be wrong."""
-    answers = read_document(file)
-    if not isinstance(answers, dict):
-        raise Refusal(Code.INVALID_INPUT, f"{file.name}: must hold an object with an answer for each field")
+    answers = read_answers(file)
     saved = call(
         lambda countersign: countersign.save_draft(wire.line_id(order, line), answers, actor, version)
     )
-    answer(saved, _drafted, as_json=as_json)
+    answer(saved, show_draft, as_json=as_json)
+
+
+def answer_form(asked: SetUpForm, language: Language, *, as_json: bool) -> None:
+    """Prints what is asked: field by field, or as JSON Schema."""
+    document = json_schema(asked.form, language) if as_json else asked
+    answer(document, lambda _: _asked(asked, language), as_json=as_json)
 
 
 def _asked(asked: SetUpForm, language: Language) -> RenderableType:
@@ -84,7 +88,8 @@ def _rows(field: SimpleField | FormGroup, language: Language, of: str = "") -> I
         yield f"{of}{field.name}", field.type, needed, field.title.in_language(language), only_if
 
 
-def _drafted(found: Draft) -> RenderableType:
+def show_draft(found: Draft) -> RenderableType:
+    """The answers so far, and who saved them."""
     if found.version == NEW:
         return Text("Nobody has saved answers yet.")
     head = Text(f"Version {found.version}, by {found.saved_by} on {found.saved_at:%Y-%m-%d %H:%M} UTC")

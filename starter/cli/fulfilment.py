@@ -130,7 +130,7 @@ def set_up(  # noqa: PLR0917
 
     async def send(countersign: Countersign) -> LineState:
         process = wire.line_id(order, line)
-        complete = given if given is not None else drafted(await countersign.draft(process))
+        complete = given if given is not None else drafted(await countersign.draft(process), "order form")
         return await countersign.set_up(order, line, complete, actor, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)

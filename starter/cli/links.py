@@ -34,11 +34,14 @@ from starter.cli.binding import (
     show_mapped,
     show_state,
 )
+from starter.cli.forms import AnswersSoFar, FromVersion, answer_form, show_draft
 from starter.cli.organisations import show_candidates
 from starter.cli.output import answer, facts
 from starter.cli.session import Json, Reason, RequestId, call
+from starter.cli.summary import InLanguage
 from starter.client import Countersign
 from starter.links import LinkShown
+from storage.drafts import NEW
 
 app = typer.Typer(help="Look behind the links in mails, and act through them.", no_args_is_help=True)
 
@@ -114,6 +117,26 @@ def map_line(  # noqa: PLR0917
     answer(mapped, show_mapped, as_json=as_json)
 
 
+@app.command()
+def form(token: Token, language: InLanguage = Language.EN, as_json: Json = False) -> None:
+    """Show what the line's offer asks to be set up; with --json, as JSON Schema."""
+    answer_form(call(lambda countersign: countersign.form_behind(token)), language, as_json=as_json)
+
+
+@app.command()
+def draft(token: Token, as_json: Json = False) -> None:
+    """Show the answers so far to the line's set-up form."""
+    answer(call(lambda countersign: countersign.draft_behind(token)), show_draft, as_json=as_json)
+
+
+@app.command("save-draft")
+def save_draft(token: Token, file: AnswersSoFar, version: FromVersion = NEW, as_json: Json = False) -> None:
+    """Keep the answers so far; nothing has to be complete, but nothing may be wrong."""
+    answers = read_answers(file)
+    saved = call(lambda countersign: countersign.save_draft_behind(token, answers, version))
+    answer(saved, show_draft, as_json=as_json)
+
+
 @app.command("set-up")
 def set_up(
     token: Token,
@@ -124,11 +147,11 @@ def set_up(
     request_id: RequestId = None,
     as_json: Json = False,
 ) -> None:
-    """Answer the set-up form as the customer's admin."""
+    """Answer the set-up form as the customer's admin, or as the contact who mapped and left it for later."""
     given = None if answers is None else read_answers(answers)
 
     async def send(countersign: Countersign) -> LineState:
-        complete = given if given is not None else drafted(await countersign.draft_behind(token))
+        complete = given if given is not None else drafted(await countersign.draft_behind(token), "link form")
         return await countersign.set_up_by_link(token, complete, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)

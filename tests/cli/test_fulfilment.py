@@ -132,7 +132,15 @@ class TestMapping:
         for_admin = await office.link(f"order-{order}-line-1", ADMIN)
         nothing = await run("link", "set-up", for_admin, "--json")
         assert nothing.code == 2
-        done = await run("link", "set-up", for_admin, "--answers", answers(tmp_path), "--json")
+        assert "countersign link form" in nothing.error["message"]
+        asked = await run("link", "form", for_admin)
+        assert "sites.0.name" in asked.out
+        assert (await run("link", "form", for_admin, "--json")).json["type"] == "object"
+        assert "Nobody has saved answers yet" in (await run("link", "draft", for_admin)).out
+        kept = await run("link", "save-draft", for_admin, answers(tmp_path), "--json")
+        assert (kept.json["version"], kept.json["saved_by"]) == (1, ADMIN)
+        assert (await run("link", "draft", for_admin, "--json")).json == kept.json
+        done = await run("link", "set-up", for_admin, "--json")
         assert done.code == 0
         await office.closed(f"order-{order}-line-1")
 

@@ -161,6 +161,17 @@ class TestSettingUp:
         await office.closed(line)
         assert (await refusal(office.client.set_up(order, 1, SITES, SALES)))[0] == Code.PROCESS_ENDED
 
+    async def test_can_wait_and_is_resumed_by_the_contact_through_their_link(self, office: Office) -> None:
+        line = await asked(office, await ordered(office, "meetings-suite"))
+        token = await office.link(line, CARLA)
+        begun = await office.client.save_draft_behind(token, {"sites": [{"name": "kueferei"}]})
+        assert (await refusal(office.client.set_up_by_link(token, SITES)))[0] == Code.NOT_PENDING
+        assert (await office.client.map_by_link(token, mapping())).waits_for == "partner"
+        assert await office.client.draft_behind(token) == begun
+        await office.client.save_draft_behind(token, SITES, begun.version)
+        await office.client.set_up_by_link(token, SITES)
+        await office.closed(line)
+
     async def test_is_refused_to_strangers(self, office: Office) -> None:
         order = await ordered(office, "meetings-suite")
         await asked(office, order)
@@ -169,7 +180,9 @@ class TestSettingUp:
             call = office.client.set_up(order, 1, SITES, stranger)
             assert (await refusal(call))[0] == Code.NOT_PERMITTED
 
-    async def test_takes_no_link_for_mapping_nor_the_other_way_round(self, office: Office) -> None:
+    async def test_takes_no_link_of_the_contact_once_it_is_the_customers_nor_the_other_way_round(
+        self, office: Office
+    ) -> None:
         order = await ordered(office, "meetings-suite")
         line = await asked(office, order)
         token = await office.link(line, CARLA)

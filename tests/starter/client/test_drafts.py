@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from temporalio.client import Client
 
+from domain.contact import Contact, ContactState
 from domain.line import OpenTask
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, recipient_digest
 from domain.transitions import ProcessView
@@ -132,10 +133,41 @@ async def test_whoever_holds_a_link_drafts_the_line_it_is_for(client: Countersig
     assert await client.draft_behind(token(purpose=LinkPurpose.SET_UP)) == saved == await client.draft(LINE)
 
 
+async def test_whoever_holds_a_link_sees_what_is_asked(client: Countersign) -> None:
+    for purpose in LinkPurpose:
+        assert await client.form_behind(token(purpose=purpose)) == await client.set_up_form(LINE)
+
+
+async def test_a_former_contacts_link_shows_and_drafts_nothing_any_more_but_the_admins_does(
+    client: Countersign, sampled: Database
+) -> None:
+    contact = ContactState(contact=Contact(email="dave@alpenblick.example"), generation=2)
+    async with sampled.session() as session:
+        await projection.advance(session, [step(2, process=LINE, view=line(1, contact=contact))])
+    former, present = token(generation=1), token(generation=2)
+    for call in (client.form_behind(former), client.draft_behind(former)):
+        assert (await refusal(call))[0] == "LINK_REVOKED"
+    assert (await refusal(client.save_draft_behind(former, DRAFT)))[0] == "LINK_REVOKED"
+    saved = await client.save_draft_behind(present, DRAFT)
+    assert await client.draft_behind(token(purpose=LinkPurpose.SET_UP)) == saved
+
+
+async def test_once_the_customer_sets_up_the_contacts_link_drafts_nothing(
+    client: Countersign, sampled: Database
+) -> None:
+    mapped = line(1, state="provisioning", ponr_at=NOW, open_tasks=(OpenTask.CUSTOMER_SETUP,))
+    async with sampled.session() as session:
+        await projection.advance(session, [step(2, process=LINE, view=mapped)])
+    code, message = await refusal(client.save_draft_behind(token(), DRAFT))
+    assert (code, "a link of their own" in message) == ("LINK_INVALID", True)
+    assert (await client.save_draft_behind(token(purpose=LinkPurpose.SET_UP), DRAFT)).version == 1
+
+
 @pytest.mark.parametrize(
     ("given", "code"), [("forged", "LINK_INVALID"), (token(expires_at=NOW), "LINK_EXPIRED")]
 )
 async def test_a_link_that_is_none_or_over_drafts_nothing(client: Countersign, given: str, code: str) -> None:
     assert (await refusal(client.save_draft_behind(given, DRAFT)))[0] == code
     assert (await refusal(client.draft_behind(given)))[0] == code
+    assert (await refusal(client.form_behind(given)))[0] == code
     assert (await client.draft(LINE)).version == 0
