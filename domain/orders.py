@@ -113,8 +113,12 @@ class OrderContext(Message):
 
     @property
     def remarks(self) -> dict[str, str]:
-        """What the partner gave along for people, as far as they did."""
-        given = {"external_id": self.external_id, "note": self.note}
+        """What the partner gave along, as far as they did, for the audit and for whoever reads it.
+
+        The requested start is in UTC (ISO 8601).
+        """
+        start = f"{self.requested_start:%Y-%m-%dT%H:%M:%SZ}" if self.requested_start else None
+        given = {"external_id": self.external_id, "note": self.note, "requested_start": start}
         return {name: text for name, text in given.items() if text}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain import wire
 from domain.checks import CheckReport
@@ -30,6 +32,17 @@ class OrderStatus:
     lines: tuple[ProcessEntry, ...]
     timeline: tuple[TimelineEntry, ...]
     next_steps: dict[str, str]
+
+    @property
+    def remarks(self) -> Mapping[str, str]:
+        """What the partner gave along, as the first step of the order has it (`OrderContext.remarks`)."""
+        return next((step.data for step in self.timeline if step.action == "order.submitted"), {})
+
+    @property
+    def requested_start(self) -> datetime | None:
+        """When provisioning may begin at the earliest, in UTC; None for at once (RSD)."""
+        given = self.remarks.get("requested_start")
+        return datetime.fromisoformat(given) if given else None
 
 
 class Reading(Gateway):

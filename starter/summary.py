@@ -106,6 +106,7 @@ class LineSummary(Message):
 
     Attributes:
         offer: `name@version`.
+        requested_start: When provisioning may begin at the earliest, if the order says so (RSD).
         started_at: When it began; `updated_at` is when its state last changed.
         until: When what it waits for ends by itself.
     """
@@ -115,6 +116,7 @@ class LineSummary(Message):
     offer: str
     title: str
     state: str
+    requested_start: UtcDatetime | None = None
     started_at: UtcDatetime
     updated_at: UtcDatetime
     waiting_for: str = ""
@@ -170,7 +172,7 @@ class Known:
 def order_summary(status: OrderStatus, known: Known, language: Language) -> OrderSummary:
     """Puts a summary together."""
     view, steps = status.view, status.timeline
-    remarks: Mapping[str, str] = next((step.data for step in steps if step.action == "order.submitted"), {})
+    remarks = status.remarks
     if not steps:
         raise Refusal(Code.UNAVAILABLE, f"order: {status.order} was placed just now; ask again in a moment")
     return OrderSummary(
@@ -185,15 +187,13 @@ def order_summary(status: OrderStatus, known: Known, language: Language) -> Orde
         domain=parse_domain(view.domain, allow_special_use=True).display if view.domain else None,
         external_id=remarks.get("external_id"),
         note=remarks.get("note"),
-        lines=tuple(_line(entry, steps, known, language) for entry in status.lines),
+        lines=tuple(_line(entry, status, known, language) for entry in status.lines),
     )
 
 
-def _line(
-    entry: ProcessEntry, timeline: Iterable[TimelineEntry], known: Known, language: Language
-) -> LineSummary:
+def _line(entry: ProcessEntry, status: OrderStatus, known: Known, language: Language) -> LineSummary:
     view = entry.view
-    steps = [step for step in timeline if step.process == entry.id and step.accepted]
+    steps = [step for step in status.timeline if step.process == entry.id and step.accepted]
     offer = known.offers.get(entry.id)
     return LineSummary(
         number=view.line or 0,
@@ -201,6 +201,7 @@ def _line(
         offer=view.offer or "",
         title=offer.title if offer else view.title,
         state=view.state,
+        requested_start=status.requested_start,
         started_at=entry.started_at,
         updated_at=max(
             (step.at for step in steps if step.from_state != step.to_state), default=entry.started_at

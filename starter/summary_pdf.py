@@ -222,6 +222,7 @@ def _line_rows(line: LineSummary, say: Say) -> Rows:
     yield say("until"), _at(line.until)
     yield say("offer"), line.offer
     yield say("process"), line.process
+    yield say("requested_start"), _at(line.requested_start)
     yield say("started_at"), _at(line.started_at)
     if line.contact is not None:
         contact = line.contact.contact

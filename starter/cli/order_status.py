@@ -15,7 +15,7 @@ from storage.processes import ProcessEntry, TimelineEntry
 
 def show_status(status: OrderStatus) -> RenderableType:
     """An order, its lines, what was done about each, and all that happened."""
-    view, remarks = status.view, _remarks(status)
+    view, remarks = status.view, status.remarks
     lines = (
         (
             each.view.line,
@@ -36,6 +36,7 @@ def show_status(status: OrderStatus) -> RenderableType:
                 ("Waiting for", view.waiting_for),
                 ("Ordered by", view.requested_by),
                 ("Domain", view.domain),
+                ("Requested start (UTC)", status.requested_start),
                 ("Their reference", remarks.get("external_id")),
                 ("Note", remarks.get("note")),
             ],
@@ -72,11 +73,6 @@ def _line(entry: ProcessEntry, next_step: str | None) -> tuple[RenderableType, .
         ("Next step", next_step),
     ]
     return Text(), facts(f"Line {view.line}", rows)
-
-
-def _remarks(status: OrderStatus) -> dict[str, str]:
-    """What the partner gave along, as the first step of the order has it."""
-    return next((step.data for step in status.timeline if step.action == "order.submitted"), {})
 
 
 def _until(view: ProcessView) -> object:

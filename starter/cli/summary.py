@@ -82,6 +82,7 @@ def _line(line: LineSummary) -> list[RenderableType]:
     rows = [
         ("Offer", line.offer),
         ("State", line.state),
+        ("Requested start (UTC)", line.requested_start),
         ("Since (UTC)", line.updated_at),
         ("Waiting for", line.waiting_for),
         ("Until (UTC)", line.until),

@@ -109,7 +109,7 @@ async def test_the_evidence_of_a_check_is_printed_by_its_id(run: Run, office: Of
     assert unknown.error["code"] == "NOT_FOUND"
 
 
-async def test_reference_and_note_of_the_partner_are_shown_with_the_order(
+async def test_reference_note_and_requested_start_are_shown_with_the_order(
     run: Run, office: Office, tmp_path: Path
 ) -> None:
     remarks = {"external_id": "PO-4711", "note": "Please ring first.\nThe porter knows."}
@@ -119,6 +119,7 @@ async def test_reference_and_note_of_the_partner_are_shown_with_the_order(
                 "customer": "kueferei",
                 "requested_by": "bergsicht-sales-1",
                 "items": [{"offer": "dedicated-gateway"}],
+                "requested_start": "2026-01-05T09:00:00+01:00",
                 **remarks,
             }
         )
@@ -127,10 +128,12 @@ async def test_reference_and_note_of_the_partner_are_shown_with_the_order(
     await office.pending(order, "finance")
 
     shown = await run("order", "show", order)
-    for text in ("PO-4711", "Please ring first.", "The porter knows."):
+    for text in ("PO-4711", "Please ring first.", "The porter knows.", "2026-01-05 08:00"):
         assert text in shown.out
     timeline = (await run("order", "show", order, "--json")).json["timeline"]
-    assert timeline[0]["data"] == remarks
+    assert timeline[0]["data"] == {**remarks, "requested_start": "2026-01-05T08:00:00Z"}
+    [line] = (await run("order", "summary", order, "--json")).json["lines"]
+    assert line["requested_start"] == "2026-01-05T08:00:00Z"
 
 
 async def test_the_actor_may_come_from_the_environment(

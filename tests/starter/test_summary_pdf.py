@@ -54,6 +54,7 @@ def line(number: int = 1, **more: Any) -> LineSummary:
         "offer": "meetings-suite@1",
         "title": "Meetings suite",
         "state": "provisioning",
+        "requested_start": AT + 3 * DAY,
         "started_at": AT,
         "updated_at": AT + DAY,
         "contact": ContactState(
@@ -125,6 +126,7 @@ def test_everything_of_the_order_is_in_it() -> None:
         "Bemerkung Bitte bis Ostern.",
         "Position 1 · Meetings suite",
         "Status wird bereitgestellt",
+        "Gewünschter Beginn 2026-03-05 08:00 UTC",
         "In diesem Status seit 2026-03-03 08:00 UTC",
         "Angebot meetings-suite@1",
         "Anna Ölçü, anna@alpenblick.example",

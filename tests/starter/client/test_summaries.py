@@ -66,7 +66,7 @@ async def countersign(sampled: Database) -> Countersign:
         domain="xn--bcher-kva.example",
         title="Order of 2 services",
     )
-    remarks = {"external_id": "PO-1", "note": "By Easter"}
+    remarks = {"external_id": "PO-1", "note": "By Easter", "requested_start": "2026-03-02T09:00:00Z"}
     mapped = line(1, "provisioning", ponr_at=NOW, contact=ANNA)
     await tell(sampled, step(1, "order.submitted", process="order-o1", view=placed, data=remarks))
     bound = {"partner": "bergsicht", "customer": "created-later"}
@@ -102,6 +102,7 @@ async def test_says_of_each_line_where_it_stands_since_when_and_with_whom(counte
     )
     assert (one.started_at, one.updated_at) == (AT + timedelta(hours=1), AT + timedelta(hours=2))
     assert one.contact == ANNA
+    assert one.requested_start == two.requested_start == NOW
     assert (two.state, two.until, two.contact, two.binding) == ("scheduled", NOW, None, None)
 
 
