@@ -23,7 +23,6 @@ from domain.definitions import (
 )
 from domain.errors import Code, Refusal
 from domain.lookups import Authorise, LookedUp
-from domain.opening import Outcome
 from domain.organisations import Parties
 
 
@@ -88,7 +87,7 @@ class Approval(Course):
         if self.stage.on_nobody is OnNobody.DENY:
             self._deny(None, f"nobody may decide stage {self.stage.name}")
         elif self.stage.on_nobody is OnNobody.SKIP and not is_denied:
-            self.opening.outcome = Outcome.PASSED
+            self.pass_stage()
         else:
             return False
         return True
@@ -183,8 +182,7 @@ class Approval(Course):
     def settle_condition(self, *, fulfilled: bool, message: str | None = None) -> None:
         """Ends a stage that waited for an outside system."""
         if fulfilled:
-            self.opening.outcome = Outcome.PASSED
-            self._approve_if_last(None, message)
+            self.pass_stage(message)
         else:
             self._deny(None, message or f"the condition of stage {self.stage.name} failed")
 
@@ -248,7 +246,7 @@ class Approval(Course):
         elif outcome is OnDeadline.DENY:
             self._deny(None, reason)
         elif outcome is OnDeadline.APPROVE:
-            self.opening.outcome = Outcome.PASSED
+            self.pass_stage()
         return outcome
 
     @property

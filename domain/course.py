@@ -121,6 +121,11 @@ class Course:
             self._opening.seat(())
         return stage
 
+    def pass_stage(self, reason: str | None = None) -> None:
+        """Passes the open stage without votes, which approves the request if no stage follows."""
+        self.leave(Outcome.PASSED)
+        self._approve_if_last(None, reason)
+
     def leave(self, outcome: Outcome, to: str | None = None) -> None:
         """Ends the present opening without votes; with `to`, a new round goes on at that stage."""
         self.opening.outcome = outcome

@@ -78,7 +78,7 @@ class ApprovalGate(Deciding, Acting):
     async def _open_seated(self, approval: Approval, candidates: tuple[Approver, ...]) -> None:
         """Opens a stage whose roster is known, counts what is known already and asks the others."""
         if approval.passes_over(candidates):
-            approval.leave(Outcome.PASSED)
+            approval.pass_stage()
             self.note("approval.skipped", data={"stage": approval.stage.name, "because": "own request"})
             await self.announce()
             return

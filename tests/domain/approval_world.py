@@ -15,7 +15,7 @@ from domain.decisions import Approver, Decide, DecisionRecorded, Part
 from domain.definitions import ApprovalDefinition, Approvers, OnDeadline, OnNobody, content_hash
 from domain.errors import Code, Refusal
 from domain.lookups import LookedUp, LookUp
-from domain.opening import Opening, Outcome
+from domain.opening import Opening
 from domain.organisations import OrganisationKind, Parties
 from tests.domain.approval_sheet import Rules
 
@@ -191,7 +191,7 @@ class PureGate:
 
     def _seat(self, people: tuple[Approver, ...], now: datetime) -> None:
         if self.approval.passes_over(people):
-            self.approval.leave(Outcome.PASSED)
+            self.approval.pass_stage()
             return
         self.approval.seat(people)
         for vote in self.approval.automatic_votes(now):

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain.approval import Approval
-from tests.domain.samples import DAY, HOUR, NOW, definition, opened, people, stage, vote
+from tests.domain.approval_samples import changes_to
+from tests.domain.samples import DAY, HOUR, NOW, definition, opened, people, refused, says, stage, vote
 
 
 @pytest.mark.parametrize(
@@ -19,8 +20,8 @@ def test_a_deadline_leads_where_the_stage_says(outcome: str, status: str) -> Non
     assert not approval.pass_deadline(NOW + HOUR - timedelta(microseconds=1))
     assert approval.status == "PENDING"
     assert approval.pass_deadline(NOW + HOUR)
-    approval.open_next(NOW + HOUR)
     assert approval.status == status
+    assert approval.open_next(NOW + HOUR) is None
     assert approval.deadline is None
     assert not approval.pass_deadline(NOW + 2 * HOUR)
 
@@ -102,9 +103,23 @@ def test_a_stage_nobody_may_decide_is_held_skipped_or_denied(
 ) -> None:
     approval = opened(stage(on_nobody=outcome), roster=())
     assert approval.settle_nobody() is settled
-    if settled:
-        approval.open_next(NOW)
     assert approval.status == status
+
+
+@pytest.mark.parametrize("by", ["deadline", "want of approvers", "own request"])
+def test_whoever_comes_late_hears_that_it_has_ended_though_nobody_ended_it(by: str) -> None:
+    approval = opened()
+    changes_to(approval, definition(stage(on_nobody="skip", on_deadline="approve"), version=2))
+    approval.open_next(NOW)
+    approval.seat(people("ann") if by == "deadline" else ())
+    if by == "deadline":
+        approval.pass_deadline(NOW + 60 * DAY)
+    elif by == "want of approvers":
+        approval.settle_nobody()
+    else:
+        approval.pass_stage()
+    refusal = refused(approval, says("ann", round=1))
+    assert (refusal.code, "the approval is APPROVED" in refusal.message) == ("ALREADY_DECIDED", True)
 
 
 def test_an_approval_in_a_held_stage_never_rejects_the_request() -> None:
