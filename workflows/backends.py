@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from domain import wire
 from domain.line import CancelTask, Hold, LineState
@@ -16,7 +16,7 @@ from domain.orders import LineCommand, OrderLine
 from domain.provisioning import Provisioned
 from workflows.course import LineCourse
 from workflows.process import let_go, refusals
-from workflows.steps import LATE_LOOKS, STEP_PATIENCE, Step, preparation_of, provision_of
+from workflows.steps import LATE_LOOKS, STEP_PATIENCE, BackendRefused, Step, preparation_of, provision_of
 
 
 class Backends(LineCourse):
@@ -52,12 +52,8 @@ class Backends(LineCourse):
         while True:
             try:
                 return await self._attempt(step)
-            except ActivityError as error:
-                cause = error.cause
-                if not isinstance(cause, ApplicationError) or cause.type != wire.ADAPTER_REFUSED:
-                    raise
-                self.steps.taken.remove(step)
-                await self._be_retried(step, f"the backend refused: {cause.message}")
+            except BackendRefused as refusal:
+                await self._be_retried(step, f"the backend refused: {refusal}")
                 step = replace(step, retries=step.retries + 1)
 
     async def _attempt(self, step: Step) -> Provisioned:

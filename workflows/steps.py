@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
 
+from domain import wire
 from domain.offers import SERVICE_STEP, Offer
 from domain.orders import OrderLine
 from domain.organisations import Parties
@@ -22,6 +24,10 @@ STEP_PATIENCE = timedelta(minutes=10)
 
 LATE_LOOKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """When a step that was given up is looked for again: a backend may come round to it late."""
+
+
+class BackendRefused(Exception):
+    """A backend will not take a step; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +88,30 @@ class BackendSteps:
         self.given_up: list[Step] = []
 
     async def take(self, step: Step, parties: Parties) -> Provisioned:
-        """Has a backend take a step; from here on it is to be taken back if the line is cancelled.
+        """Has a backend take a step; from here on it is to be taken back if the line ends early.
+
+        A step that was refused is not: the backend has promised that nothing of it is left, and what is in
+        conflict with it may be somebody else's (docs/provisioning-adapters.md).
 
         Raises:
-            ActivityError: The backend refused.
+            BackendRefused: In the backend's words.
         """
         self.taken.append(step)
-        return await workflow.execute_activity_method(
-            Provisioning.provision,
-            ProvisionService(adapter=step.adapter, order=self._order(step, parties, step.intention)),
-            start_to_close_timeout=timedelta(seconds=60),
-            heartbeat_timeout=SILENT_AFTER,
-            retry_policy=PATIENT_RETRY,
-            summary=summary(f"provision {step.title} through {step.adapter}"),
-        )
+        try:
+            return await workflow.execute_activity_method(
+                Provisioning.provision,
+                ProvisionService(adapter=step.adapter, order=self._order(step, parties, step.intention)),
+                start_to_close_timeout=timedelta(seconds=60),
+                heartbeat_timeout=SILENT_AFTER,
+                retry_policy=PATIENT_RETRY,
+                summary=summary(f"provision {step.title} through {step.adapter}"),
+            )
+        except ActivityError as error:
+            cause = error.cause
+            if not isinstance(cause, ApplicationError) or cause.type != wire.ADAPTER_REFUSED:
+                raise
+            self.taken.remove(step)
+            raise BackendRefused(cause.message) from error
 
     async def take_back(self, step: Step, parties: Parties, look: int = 0) -> Removed:
         """Has a step undone and its absence read back.

@@ -156,6 +156,24 @@ async def test_the_running_step_of_a_cancelled_line_may_finish_and_is_taken_back
 
 
 @pytest.mark.parametrize("step", ["site", "numbers"])
+async def test_a_running_step_of_a_cancelled_line_that_is_refused_in_the_end_is_left_alone(
+    scene: Scene, world: World, backend: Backend, step: str
+) -> None:
+    def refuses_in_the_end(attempt: int) -> None:
+        is_away_for(6 * MINUTE)(attempt)
+        refuses(attempt)
+
+    backend.faults[step] = refuses_in_the_end
+    handle, answer = await cancelled_during(scene, step)
+    await scene.skip(handle, MINUTE)
+    assert await answer == LineState.CANCELLING
+    assert await ended(scene, handle) == LineState.CANCELLED
+    assert backend.log == TAKEN_BACK[step]
+    assert not any(each.order.service.endswith(step) for each in world.removed)
+    assert (await world.told(handle.id, "line.cancelled")).data["cancel_task"] == "done"
+
+
+@pytest.mark.parametrize("step", ["site", "numbers"])
 async def test_a_step_that_succeeds_after_it_was_given_up_is_taken_back_and_changes_no_state(
     scene: Scene, world: World, backend: Backend, step: str
 ) -> None:
