@@ -50,11 +50,12 @@ def check_action(approval: Approval, command: StageCommand, now: datetime) -> No
     what = command.action.replace("_", " ")
     admission.check_open(approval, what)
     admission.check_stage(approval, command, what)
-    if not isinstance(command, Answer | RecallInquiry):
+    closes_question = isinstance(command, Answer | RecallInquiry)
+    if not closes_question:
         admission.check_deadline(approval, command.received_at, now)
     if approval.stage_is_over:
         raise Refusal(Code.ALREADY_DECIDED, f"stage {command.stage} is decided; this {what} changes nothing")
-    if approval.actions >= MAX_ACTIONS:
+    if approval.actions >= MAX_ACTIONS and not closes_question:  # Nobody decides while a question is open.
         raise Refusal(
             Code.LIMIT_REACHED, f"{what}: {MAX_ACTIONS} actions were taken on this approval; decide it now"
         )

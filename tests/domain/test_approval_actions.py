@@ -101,6 +101,24 @@ def test_a_hundred_actions_are_enough_and_refused_ones_count_as_well() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "actor", "more"),
+    [(actions.Answer, "zoe", {"answer": "So."}), (actions.RecallInquiry, "ann", {})],
+)
+def test_the_last_question_of_a_hundred_actions_can_still_be_closed(
+    kind: type[actions.StageCommand], actor: str, more: dict[str, object]
+) -> None:
+    approval = opened(FREE)
+    for _ in range(MAX_ACTIONS - 1):
+        code_of_action(approval, actions.Delegate, "ann", to="zoe", found=NOBODY)
+    inquire(approval, "ann", "zoe")
+    assert code_of_action(approval, actions.Inquire, "ben", asked="zoe", question="Why?") == (
+        Code.LIMIT_REACHED
+    )
+    do(approval, kind, actor, inquiry=1, **more)
+    assert vote(approval, "ann+", "ben+", "cas+").status == "APPROVED"
+
+
+@pytest.mark.parametrize(
     ("kind", "more"),
     [
         (actions.Delegate, {"to": "zoe"}),
