@@ -1,8 +1,16 @@
 """Fixtures for every test: a real Temporal server, both databases. Hypothesis draws the same every time."""
 
+import os
+import sys
+
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.load_profile("untimed")
+
+# Byte code is kept whatever the environment says: the programs that tests start, and every run in the guarded
+# sandbox, import Countersign anew, and to compile it each time is a third of what the tests cost.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["tests.databases", "tests.temporal"]
