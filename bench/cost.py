@@ -16,6 +16,9 @@ MOST_ACTIONS = 10
 MOST_SNAPSHOT_BYTES = 4096
 """SPEC 9 allows the reference request so much."""
 
+MOST_EVENTS_OF_A_MONTH = 60
+"""A line that waits 30 days for its records, is warned twice and closes: polling writes nothing (SPEC D7)."""
+
 LOCAL_ACTIVITY = "core_local_activity"
 """The SDK's name for the marker of a local activity."""
 
@@ -62,6 +65,12 @@ def cost_of(events: Iterable[HistoryEvent]) -> Cost:
         + retries
         + len(_tasks_with_local_activities(history)),
     )
+
+
+def as_lived(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    """A history without the marks that moving a virtual clock leaves: in real time there are none."""
+    moved = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED
+    return [event for event in events if event.event_type != moved]
 
 
 def in_words(event: HistoryEvent) -> str:

@@ -91,6 +91,16 @@ REFERENCE = Offer(
 )
 """SPEC 9: two stages, one DNS check, one 30-day timer. Verified records are all there is to provision."""
 
+WATCHED = Offer(
+    name="bench-watched",
+    version=1,
+    title="Watched for a month",
+    deployment=Deployment.AT_ONCE,
+    records=(OWNERSHIP,),
+    closes_after=MONTH,
+)
+"""Waits for its record, is warned twice, and closes."""
+
 PLAIN = Offer(
     name="bench-plain",
     version=1,
@@ -106,7 +116,7 @@ APPROVED = PLAIN.model_copy(
 )
 """The same behind two stages of approval."""
 
-OFFERS = (REFERENCE, PLAIN, APPROVED)
+OFFERS = (REFERENCE, WATCHED, PLAIN, APPROVED)
 
 
 def customers(number: int) -> tuple[str, ...]:

@@ -13,18 +13,22 @@ from temporalio.client import WorkflowHistory
 from bench.cost import (
     MOST_ACTIONS,
     MOST_EVENTS,
+    MOST_EVENTS_OF_A_MONTH,
     MOST_SNAPSHOT_BYTES,
     MOST_WORKFLOW_TASKS,
+    as_lived,
     cost_of,
     size,
 )
+from domain import wire
 from domain.definitions import ApprovalDefinition
+from domain.dns.verdicts import Overall
 from domain.line import LineState
 from domain.mail import Template
 from starter.dev.samples import CATALOGUE
 from starter.files import read_catalogue
 from tests.workflows.conftest import Scene
-from tests.workflows.world import World, definition, line, stage
+from tests.workflows.world import World, definition, line, seen, stage
 
 HERE = Path(__file__).parents[1]
 MONTH = timedelta(days=30)
@@ -56,6 +60,20 @@ async def test_the_reference_request_stays_within_its_cost(scene: Scene, world: 
         Template.LINE_DEPLOYED,
         Template.PROVISIONED,
     ]
+
+
+async def test_a_month_of_records_nobody_sets_stays_within_its_cost(scene: Scene, world: World) -> None:
+    """Polling is an activity's retries (SPEC D7): history grows with what changes, not with what is asked."""
+    world.records = lambda _watch, _attempt: seen(Overall.PENDING)
+    handle = await scene.start(line(closes_after=MONTH))
+    await world.told(handle.id, "line.records_seen")
+    await scene.skip(handle, MONTH + timedelta(minutes=1))
+    await world.told(handle.id, "line.closed")
+    assert world.actions(handle.id).count("line.closure_warned") == 2
+    assert world.looks > 300, "all those looks are in the history that is counted"
+    assert cost_of(as_lived((await handle.fetch_history()).events)).events <= MOST_EVENTS_OF_A_MONTH
+    await scene.command(handle, wire.CANCEL_LINE)
+    await handle.result()
 
 
 @pytest.mark.parametrize("published", DEFINITIONS, ids=lambda each: each.reference)
