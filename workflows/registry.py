@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from workflows.deployment import DeploymentRoundWorkflow
 from workflows.line import OrderLineWorkflow
@@ -10,6 +10,7 @@ from workflows.maintenance import DefinitionsMaintenanceWorkflow
 from workflows.order import OrderWorkflow
 from workflows.relay import RelayOutboxWorkflow
 from workflows.rollout import DefinitionRolloutWorkflow
+from workflows.sandbox import Sandbox
 
 WORKFLOWS = (
     OrderWorkflow,
@@ -28,7 +29,7 @@ ruff and import-linter keep clock, random and I/O out of `domain`. What
 """
 
 
-def workflow_runner(*, guarded: bool = False) -> SandboxedWorkflowRunner:
+def workflow_runner(*, guarded: bool = False) -> Sandbox:
     """The sandbox of every worker and replayer.
 
     Args:
@@ -37,4 +38,4 @@ def workflow_runner(*, guarded: bool = False) -> SandboxedWorkflowRunner:
             (bench/README.md).
     """
     passed = LIBRARIES if guarded else (*LIBRARIES, "workflows")
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
+    return Sandbox(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
