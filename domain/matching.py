@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -34,6 +35,22 @@ _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d
 
 _UMLAUT = re.compile(r"([aou])e+")
 _WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Whose names somebody may come across: business partners do not see each other's customers.
+
+    It bounds what words of names find. Whoever knows an address or a domain finds whose it is, as an order
+    may be for a customer whom others serve, too (seed 004).
+
+    Attributes:
+        acting: Where they may order or deploy; customers of these are in the circle as well.
+        beside: Further organisations, without their customers.
+    """
+
+    acting: frozenset[str]
+    beside: frozenset[str]
 
 
 class MatchedBy(StrEnum):

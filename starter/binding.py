@@ -126,11 +126,16 @@ class Binding(Fulfilment, Drafts, Mapping):
     async def organisations_behind(self, token: str, search: str | None = None) -> tuple[Candidate, ...]:
         """The organisations that the contact behind a link may mean: by their address, or by a search.
 
+        Words find the line's own organisations, those of the contact, and the customers of those for which
+        the directory lets them order or deploy.
+
         Raises:
             Refusal: As `show_link`, LINK_INVALID for a link that maps nothing, or INVALID_INPUT.
         """
         self.redeem(token, LinkPurpose.PROVISION)
-        return await self.find_organisations((await self.show_link(token)).contact, search)
+        shown = await self.show_link(token)
+        parties = (await self._view(shown.process)).parties
+        return await self._organisations_for(shown.contact, search, (parties.partner, parties.customer))
 
     async def to_bind_by_link(self, token: str, mapping: MappingGiven) -> ToBind:
         """What a mapping through a link would bind; see `to_bind`.

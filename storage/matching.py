@@ -18,6 +18,7 @@ from domain.dns.names import parse_domain
 from domain.matching import (
     LIMIT,
     Candidate,
+    Circle,
     MatchedBy,
     address_key,
     closest,
@@ -65,6 +66,7 @@ async def find_organisations(
     email: str | None,
     search: str | None,
     kinds: Collection[OrganisationKind],
+    circle: Circle | None = None,
 ) -> tuple[Candidate, ...]:
     """The organisations that somebody may mean, at most `LIMIT`, the likeliest first.
 
@@ -75,12 +77,13 @@ async def find_organisations(
         email: An address that `domain.mail.parse_address` has read.
         search: Beginnings of words of the name, or a domain.
         kinds: Only of these kinds.
+        circle: Whose names the search goes through; everybody's if left out.
 
     Raises:
         Refusal: INVALID_INPUT for a search without a word.
     """
     by_email = await _by_email(session, email, kinds) if email is not None else ()
-    by_search = await _by_search(session, search, kinds) if search is not None else ()
+    by_search = await _by_search(session, search, kinds, circle) if search is not None else ()
     return await _with_domains(session, together(by_email, by_search))
 
 
@@ -144,8 +147,14 @@ async def _by_email(
 _WORD = col(OrganisationWordRow.word)
 
 
+_CIRCLE = select(col(OrganisationRow.key)).where(
+    col(OrganisationRow.key).in_(bindparam("circle", expanding=True))
+    | col(OrganisationRow.partner).in_(bindparam("acting", expanding=True))
+)
+
+
 @cache
-def _of_words(others: int, *, whole: bool) -> Select[str, str]:
+def _of_words(others: int, *, whole: bool, bounded: bool) -> Select[str, str]:
     """Keys and names with a word, or only its beginning, and with so many others; short names come first."""
     begins = (bindparam("word") < _WORD) & (bindparam("past") > _WORD)
     keys = (
@@ -154,6 +163,7 @@ def _of_words(others: int, *, whole: bool) -> Select[str, str]:
             col(OrganisationWordRow.kind) == bindparam("kind"),
             bindparam("word") == _WORD if whole else begins,
             *(col(OrganisationWordRow.words).like(bindparam(f"other_{number}")) for number in range(others)),
+            *((col(OrganisationWordRow.organisation).in_(_CIRCLE),) if bounded else ()),
         )
         .order_by(_WORD, col(OrganisationWordRow.size), col(OrganisationWordRow.organisation))
         .limit(POOL)
@@ -172,14 +182,14 @@ _FREQUENCY = select(func.count()).select_from(
 
 
 async def _by_search(
-    session: AsyncSession, search: str, kinds: Collection[OrganisationKind]
+    session: AsyncSession, search: str, kinds: Collection[OrganisationKind], circle: Circle | None
 ) -> tuple[Candidate, ...]:
     domain = searched_domain(search)
     holders = await session.scalars(_HOLDERS, {"of": domain, "kinds": kinds}) if domain is not None else ()
     words = await _rarest_first(session, searched_words(search), kinds)
     named: dict[str, str] = {}
     for kind in kinds:
-        named |= await _named(session, kind, words)
+        named |= await _named(session, kind, words, circle)
     keys = tuple(dict.fromkeys((*holders, *closest(search, named.items()))))[:LIMIT]
     found = {each.key: each for each in await _candidates(session, dict.fromkeys(keys, MatchedBy.SEARCH))}
     return tuple(found[key] for key in keys)
@@ -198,15 +208,21 @@ async def _rarest_first(
     return sorted(words, key=lambda word: (frequency[word], -len(word)))
 
 
-async def _named(session: AsyncSession, kind: OrganisationKind, words: Sequence[str]) -> dict[str, str]:
+async def _named(
+    session: AsyncSession, kind: OrganisationKind, words: Sequence[str], circle: Circle | None
+) -> dict[str, str]:
     """Names that have all words, by key; those that have the first one whole come first."""
     first, *others = words
-    given = {"kind": kind, "word": first, "past": first + _PAST_ALL}
+    given: dict[str, Any] = {"kind": kind, "word": first, "past": first + _PAST_ALL}
     given |= {f"other_{number}": f"% {other}%" for number, other in enumerate(others)}
+    if circle is not None:
+        given |= {"circle": sorted(circle.acting | circle.beside), "acting": sorted(circle.acting)}
     found: dict[str, str] = {}
     for whole in (True, False):
         if len(found) < POOL:
-            rows = await session.execute(_of_words(len(others), whole=whole), given)
+            rows = await session.execute(
+                _of_words(len(others), whole=whole, bounded=circle is not None), given
+            )
             found |= {row.key: row.name for row in rows}
     return found
 

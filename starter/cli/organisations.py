@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from domain.matching import Candidate
 from domain.organisations import OrganisationKind
 from starter.cli.output import answer, table
-from starter.cli.session import Json, call
+from starter.cli.session import Actor, Json, call
 from starter.mapping import EITHER
 
 app = typer.Typer(help="Find organisations.", no_args_is_help=True)
@@ -20,6 +20,7 @@ COLUMNS = ("Key", "Kind", "Name", "Found by", "Verified domains", "Active users"
 
 @app.command()
 def find(
+    actor: Actor,
     email: Annotated[
         str | None, typer.Option("--email", help="The address of somebody who belongs to it.")
     ] = None,
@@ -29,9 +30,13 @@ def find(
     kind: Annotated[list[OrganisationKind] | None, typer.Option("--kind", help="Only of this kind.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find organisations by an address, its domain or a search; the likeliest come first."""
+    """Find organisations by an address, its domain or a search; the likeliest come first.
+
+    An address or a domain finds whoever has it. Words find your own organisations, their customers and their
+    partner.
+    """
     kinds = tuple(kind or EITHER)
-    found = call(lambda countersign: countersign.find_organisations(email, search, kinds))
+    found = call(lambda countersign: countersign.find_organisations(actor, email, search, kinds))
     answer(found, show_candidates, as_json=as_json)
 
 

@@ -18,7 +18,7 @@ class OrganisationRow(Row, table=True):
     key: str = Field(primary_key=True)
     kind: OrganisationKind = Field(sa_type=word(OrganisationKind))
     name: str
-    partner: str | None = Field(default=None, foreign_key="organisation.key")
+    partner: str | None = Field(default=None, foreign_key="organisation.key", index=True)
     calendar: OrganisationCalendar | None = Field(default=None, sa_type=document(OrganisationCalendar))
     industry: str | None = None
     country: str | None = None

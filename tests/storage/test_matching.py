@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Refusal
 from domain.mapping import NewOrganisation
-from domain.matching import LIMIT, Candidate
-from domain.organisations import Directory, Organisation, OrganisationKind
-from storage import audit, directory, inventory, matching
+from domain.matching import LIMIT, Candidate, Circle
+from domain.organisations import Directory, Organisation, OrganisationKind, Permission
+from storage import audit, circles, directory, inventory, matching
 from storage.database import Database
 from tests.storage.samples import AT, HOUR, step
 
@@ -92,6 +92,54 @@ async def session(peopled: Database) -> AsyncIterator[AsyncSession]:
         )
         yield opened
         await opened.rollback()
+
+
+class TestInACircle:
+    async def names(self, session: AsyncSession, circle: Circle, search: str) -> list[str]:
+        both = (PARTNER, CUSTOMER)
+        found = await matching.find_organisations(session, None, search, both, circle)
+        return [each.key for each in found]
+
+    async def test_words_find_those_within_and_customers_of_those_acted_for(
+        self, session: AsyncSession
+    ) -> None:
+        acting = Circle(acting=frozenset({"berg"}), beside=frozenset({"alp"}))
+        beside = Circle(acting=frozenset(), beside=frozenset({"berg", "alp"}))
+        for circle, customers in ((acting, ["kufer"]), (beside, [])):
+            assert await self.names(session, circle, "mueller") == customers
+            assert await self.names(session, circle, "mueller soehne") == customers
+            assert await self.names(session, circle, "bergsicht") == ["berg"]
+            assert await self.names(session, circle, "alpen") == ["alp"]
+        assert await self.names(session, Circle(frozenset(), frozenset()), "mueller") == []
+
+    async def test_a_verified_domain_finds_whose_it_is(self, session: AsyncSession) -> None:
+        await verify(session, "mueller-bau.example", "mull")
+        nobody = Circle(frozenset(), frozenset())
+        assert await self.names(session, nobody, "mueller-bau.example") == ["mull"]
+
+    async def test_is_what_somebody_may_order_or_deploy_for_and_beside_it_its_partner(
+        self, session: AsyncSession
+    ) -> None:
+        extra = [person("kim", "kim@x.example", "kufer"), person("ron", None, "berg", role="read_only")]
+        await load(session, [], extra)
+        may = (Permission.ORDER, Permission.DEPLOY)
+        lena = await circles.circle_of(session, "lena", may)
+        assert (lena.acting, lena.beside) == (frozenset({"berg", "alp"}), frozenset())
+        kim = await circles.circle_of(session, "kim", may)
+        assert (kim.acting, kim.beside) == (frozenset({"kufer"}), frozenset({"berg"}))
+        assert not (await circles.circle_of(session, "ron", may)).acting
+        await load(session, [], [person("kim", "kim@x.example", "kufer", active=False)])
+        assert not (await circles.circle_of(session, "kim", may)).acting
+
+    async def test_of_an_address_is_that_of_whoever_has_it(self, session: AsyncSession) -> None:
+        may = (Permission.ORDER, Permission.DEPLOY)
+        await load(session, [], [person("ron", "ron@x.example", "mull", role="technical_contact")])
+        ron = await circles.circle_of_address(session, "Ron@X.example", may, ["alp"])
+        assert (ron.acting, ron.beside) == (frozenset(), frozenset({"mull", "alp"}))
+        lena = await circles.circle_of_address(session, "lena@bergsicht.example", may, ["kufer"])
+        assert lena.acting == {"berg", "alp"}
+        unknown = await circles.circle_of_address(session, None, may, ["alp"])
+        assert (unknown.acting, unknown.beside) == (frozenset(), frozenset({"alp"}))
 
 
 class TestByAddress:

@@ -19,6 +19,7 @@ from tests.starter.contacts import CARLA, OWN_COMPANY, asked, ordered
 from tests.starter.office import SALES, Office, refusal
 
 ADMIN = "admin@contoso.example"
+LENA = "lena.brunner@bergsicht.example"
 SITES = {"sites": [{"name": "kueferei", "time_zone": "Europe/Zurich", "licences": 25}]}
 CUSTOMER = {"purpose": "for_customer", "partner": {"key": "bergsicht"}, "customer": {"key": "kueferei"}}
 NEW = {"name": "Contoso <b>AG</b>", "industry": "Retail", "country": "CH"}
@@ -60,8 +61,19 @@ class TestMapping:
         token = await office.link(await asked(office, order), "reto.mueller@kueferei.example")
         found = await office.client.organisations_behind(token)
         assert [each.key for each in found] == ["kueferei"]
+        found = await office.client.organisations_behind(token, "bergsicht")
+        assert [each.key for each in found] == ["kueferei", "bergsicht"], "the line's partner"
+        for foreign in ("seaview", "alpenblick"):
+            found = await office.client.organisations_behind(token, foreign)
+            assert [each.key for each in found] == ["kueferei"], "a contact looks through nobody's customers"
+
+    async def test_offers_a_partners_customers_to_its_own_people(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite", contact=LENA)
+        token = await office.link(await asked(office, order), LENA)
+        found = await office.client.organisations_behind(token, "alpenblick")
+        assert [each.key for each in found] == ["bergsicht", "alpenblick"]
         found = await office.client.organisations_behind(token, "seaview")
-        assert [each.key for each in found] == ["kueferei", "seaview"]
+        assert [each.key for each in found] == ["bergsicht"]
 
     @pytest.mark.parametrize(
         ("more", "field"),
