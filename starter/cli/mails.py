@@ -50,7 +50,7 @@ def show(
     if as_json:
         answer(without(found, "raw") | {"text": text_of(found)}, lambda _: "", as_json=True)
     else:
-        answer(found, _mail, as_json=False)
+        answer(found, _mail, as_json=False, soft_wrap=True)  # There may be a link in it.
 
 
 @app.command()

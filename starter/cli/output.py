@@ -26,13 +26,16 @@ WHOLE = frozenset({"UTC", "Until (UTC)", "Placed", "Changed", "Order", "Process"
 T = TypeVar("T")
 
 
-def answer(value: T, render: Callable[[T], RenderableType], *, as_json: bool) -> None:
+def answer(
+    value: T, render: Callable[[T], RenderableType], *, as_json: bool, soft_wrap: bool = False
+) -> None:
     """Prints a result.
 
     Args:
         value: Models, dataclasses, or collections of them.
         render: Shows it to people.
         as_json: Print it as JSON instead.
+        soft_wrap: Leave it to the terminal to break long lines, so that they are copied as one.
     """
     if as_json:
         document = json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=2)
@@ -40,7 +43,7 @@ def answer(value: T, render: Callable[[T], RenderableType], *, as_json: bool) ->
         sys.stdout.flush()
     else:
         width = None if sys.stdout.isatty() else WIDE
-        Console(highlight=False, width=width).print(render(value))
+        Console(highlight=False, width=width).print(render(value), soft_wrap=soft_wrap)
 
 
 def report(refusal: Refusal, *, as_json: bool) -> int:

@@ -16,7 +16,11 @@ from tests.cli.conftest import Run
 from tests.storage.samples import AT, HOUR, notice, open_approval, seats, step, view
 from tests.storage.test_mails import ADA, queued
 
-RAW = b"Subject: Please decide\r\nContent-Type: text/plain\r\n\r\nHello Ada,\r\nplease decide.\r\n"
+LINK = f"https://provider.example/links/{'x' * 300}"
+RAW = (
+    "Subject: Please decide\r\nContent-Type: text/plain\r\n\r\n"
+    f"Hello Ada,\r\nplease decide.\r\n\r\n{LINK}\r\n"
+).encode()
 
 
 @pytest.fixture
@@ -33,6 +37,10 @@ async def test_a_mail_is_shown_line_by_line_without_marks_at_their_ends(run: Run
     shown = (await run("mails", "show", mail.id)).out
     assert "Hello Ada,\nplease decide.\n" in shown
     assert "\ufffd" not in shown
+
+
+async def test_a_link_in_a_mail_is_one_line_however_long_it_is(run: Run, mail: Mail) -> None:
+    assert f"\n{LINK}\n" in (await run("mails", "show", mail.id)).out
 
 
 async def test_list_and_mail_say_of_which_group_it_is_and_why_it_was_sent(run: Run, mail: Mail) -> None:
