@@ -170,7 +170,7 @@ class ProvisioningContact:
         Raises:
             Refusal: INVALID_INPUT, DUPLICATE, or TOO_OFTEN with the seconds to wait.
         """
-        if reachable(contact).email == self.contact.email:
+        if reachable(contact).email.casefold() == self.contact.email.casefold():
             raise Refusal(
                 Code.DUPLICATE,
                 f"contact: {self.contact.email} is the contact already; resend the mail instead",

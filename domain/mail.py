@@ -347,4 +347,4 @@ def parse_address(text: str, field: str = "email") -> str:
 
 def _invalid(field: str, text: str, problem: str) -> Refusal:
     shown = text if len(text) <= 60 else f"{text[:60]}…"
-    return Refusal(Code.INVALID_INPUT, f"{field}: {shown!a}: {problem}")
+    return Refusal(Code.INVALID_INPUT, f"{field}: {shown!r}: {problem}")

@@ -71,6 +71,11 @@ def test_anything_but_one_plain_address_is_refused_by_name_of_the_field(text: st
     assert len(refused.value.message) < 500
 
 
+def test_what_is_no_address_is_repeated_as_it_was_written() -> None:
+    with pytest.raises(Refusal, match=r"'Jürg Müller <jm@customer.example>'"):
+        parse_address("Jürg Müller <jm@customer.example>")
+
+
 def test_a_local_part_that_needs_smtputf8_is_refused_with_the_reason() -> None:
     with pytest.raises(Refusal, match="before the @-sign"):
         parse_address("jürg@customer.example")
