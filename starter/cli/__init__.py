@@ -6,8 +6,11 @@ codes are those of the error table in `domain/errors.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from typer import Abort
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
@@ -19,6 +22,19 @@ from starter.settings import Misconfigured
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+def run() -> NoReturn:
+    """Runs the command of this process and ends the process, at once.
+
+    A thread of the Temporal SDK may still be handing over the last answer. If Python is torn down under it,
+    the process is aborted, after its answer and with a wrong exit code.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # Whoever reads may have left, as `head` does.
+            stream.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,5 @@
 """`python -m starter.cli`, for where the console script is not on the path."""
 
-import sys
+from starter.cli import run
 
-from starter.cli import main
-
-sys.exit(main())
+run()

@@ -1,7 +1,9 @@
-"""Which installation a command works on."""
+"""Which installation a command works on, and how its process ends."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,21 @@ async def test_a_stack_that_is_down_is_not_exchanged_for_another_temporal(
     assert (refused.code, refused.error["code"]) == (7, "UNAVAILABLE")
     assert "the stack of this directory is not running" in refused.error["message"]
     assert "countersign dev" in refused.error["message"]
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("--help",), 0), (("link", "show", "x"), 7)])
+def test_a_process_ends_with_its_answer_before_python_is_torn_down(
+    tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    program = "import atexit; atexit.register(print, 'torn down'); from starter.cli import run; run()"
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", program, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout or ended.stderr
+    assert "torn down" not in ended.stdout
