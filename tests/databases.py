@@ -2,6 +2,10 @@
 
 A pytest plugin: `pytest_plugins = ["tests.databases"]`. `database` runs the test on both; `sqlite_database`
 is for tests that need a database but are not about it.
+
+Fresh means without rows: the tests of a process share one database of each kind, emptied before each test,
+and one engine for it. To make a PostgreSQL database, and to compile statements for a new engine, costs more
+than most tests do.
 """
 
 from __future__ import annotations
@@ -12,15 +16,21 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from storage.database import Database
+from storage.tables import metadata
 
 KINDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
 TEMPLATE = "template_countersign"
+EMPTIED = "; ".join(f'DELETE FROM "{table.name}"' for table in metadata.tables.values())
+
+opened = cache(Database)
+"""The database at a URL, with the same engine for all tests."""
 
 
 @pytest.fixture(scope="session")
@@ -77,22 +87,46 @@ def shared_postgresql_url(postgresql_server: str, postgresql_template: str) -> I
 
 @pytest.fixture
 def empty_postgresql(postgresql_server: str) -> Iterator[str]:
-    """URL of a new, empty PostgreSQL database."""
+    """URL of a new, empty PostgreSQL database of the test's own."""
     yield from _created(postgresql_server, "template1")
 
 
+@pytest.fixture(scope="session")
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the file is that each test finds new."""
+    return tmp_path_factory.mktemp("database")
+
+
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """URL of a new, migrated SQLite file."""
-    file = tmp_path / "countersign.db"
+def sqlite_url(sqlite_template: Path, sqlite_folder: Path) -> str:
+    """URL of a new, migrated SQLite file; nothing else is in its folder."""
+    for left in sqlite_folder.iterdir():
+        left.unlink()
+    file = sqlite_folder / "countersign.db"
     shutil.copy(sqlite_template, file)
     return f"sqlite:///{file}"
 
 
+@pytest.fixture(scope="session")
+def postgresql_owner(
+    postgresql_server: str, postgresql_template: str
+) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection to the PostgreSQL database that each test finds empty, past foreign keys."""
+    for url in _created(postgresql_server, postgresql_template):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            yield connection
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
-    """URL of a new, migrated PostgreSQL database."""
-    yield from _created(postgresql_server, postgresql_template)
+def postgresql_url(postgresql_server: str, postgresql_owner: psycopg.Connection[tuple[object, ...]]) -> str:
+    """URL of a migrated PostgreSQL database without rows."""
+    postgresql_owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+    postgresql_owner.execute(EMPTIED)
+    return _with_name(postgresql_server, postgresql_owner.info.dbname)
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -109,20 +143,30 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(params=KINDS)
+def own_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a new, migrated database of either kind that a test may spoil."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+    else:
+        names = ("postgresql_server", "postgresql_template")
+        yield from _created(*map(request.getfixturevalue, names))
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A new, migrated database of either kind."""
-    opened = Database(database_url)
-    yield opened
-    await opened.dispose()
+    """A migrated database of either kind, without rows."""
+    database = opened(database_url)
+    yield database
+    await database.dispose()
 
 
 @pytest.fixture
 async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
-    """A new, migrated SQLite database."""
-    opened = Database(sqlite_url)
-    yield opened
-    await opened.dispose()
+    """A migrated SQLite database without rows."""
+    database = opened(sqlite_url)
+    yield database
+    await database.dispose()
 
 
 async def _migrate(url: str) -> None:

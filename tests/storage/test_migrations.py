@@ -62,8 +62,8 @@ async def test_migrating_an_empty_database_gives_the_schema_of_the_tables(empty_
     await database.dispose()
 
 
-async def test_downgrading_leaves_nothing(database_url: str) -> None:
-    engine = create_async_engine(Database(database_url).url)
+async def test_downgrading_leaves_nothing(own_url: str) -> None:
+    engine = create_async_engine(Database(own_url).url)
     async with engine.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())

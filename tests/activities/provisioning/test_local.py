@@ -172,11 +172,13 @@ async def test_repetitions_that_meet_are_one_request(local: LocalAdapter, order:
     assert await local.provision(order) == DONE
 
 
-async def test_a_database_that_fails_is_no_answer(database: Database, order: ServiceOrder) -> None:
+async def test_a_database_that_fails_is_no_answer(own_url: str, order: ServiceOrder) -> None:
+    database = Database(own_url)
     async with database.session() as session:
         await session.execute(text("DROP TABLE resource"))
     with pytest.raises(AdapterUnavailable, match=r"the database fails: .*resource"):
         await LocalAdapter(database).provision(order)
+    await database.dispose()
 
 
 async def test_the_activity_polls_the_local_adapter_until_it_is_done(
