@@ -75,8 +75,15 @@ async def _may_decide(session: AsyncSession, wish: Authorise, decision: Transiti
 
 
 def _refused(decision: Transition) -> Transition:
+    said = {"reason": decision.reason} if decision.reason else {}
     return decision.model_copy(
-        update={"accepted": False, "code": Code.NOT_PERMITTED, "to_state": decision.from_state}
+        update={
+            "accepted": False,
+            "code": Code.NOT_PERMITTED,
+            "to_state": decision.from_state,
+            "reason": f"actor: {decision.actor} may no longer decide it",
+            "data": decision.data | said,
+        }
     )
 
 

@@ -146,6 +146,21 @@ class Inquiry(Message):
         return self.closed_at is None
 
 
+class OpenQuestion(Message):
+    """A question that deciding waits for.
+
+    Attributes:
+        number: Its number within the stage's opening, from 1; an answer names it.
+        asker: Key of the approver who wants to know.
+        asked: Key of whoever is to answer.
+    """
+
+    number: int
+    asker: Key
+    asked: Key
+    question: str
+
+
 class ActionRecorded(Message):
     """The answer to an action: what was recorded, and where the approval stood then.
 

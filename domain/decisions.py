@@ -122,6 +122,7 @@ class DecisionRecorded(Message):
 
 
 _KEY: TypeAdapter[str] = TypeAdapter(Key)
+_TEXT: TypeAdapter[str] = TypeAdapter(Text)
 _SHOWN = 200
 """Characters of a stranger's words that a refusal repeats."""
 
@@ -145,7 +146,16 @@ def read_decision(verdict: Verdict, payload: Any) -> Decide:
 
 def claimed_actor(payload: Any) -> str | None:
     """Who sent a decision by their own words, if those could be somebody's key."""
+    return _claimed(payload, "actor", _KEY)
+
+
+def claimed_reason(payload: Any) -> str | None:
+    """Why somebody decided, by their own words, as far as those can be kept."""
+    return _claimed(payload, "reason", _TEXT)
+
+
+def _claimed(payload: Any, field: str, kind: TypeAdapter[str]) -> str | None:
     try:
-        return _KEY.validate_python(payload["actor"] if isinstance(payload, dict) else None)
+        return kind.validate_python(payload[field] if isinstance(payload, dict) else None)
     except (KeyError, ValidationError):
         return None

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from domain.actions import OpenQuestion
 from domain.base import Key, Message, UtcDatetime
 from domain.contact import Contact, ContactState
 from domain.decisions import ApprovalStatus, Approver, Part, Vote
@@ -76,6 +77,7 @@ class OpenApproval(Message):
         decided: Those of them who have decided it.
         combine: How the stage's votes add up; `quorum` with it.
         asked: Whose answer to an inquiry deciding waits for.
+        questions: What they are asked.
         level: The escalation level that is asked; 0 before any.
         waits: Whether the stage waits for an outside system instead of people.
     """
@@ -94,6 +96,7 @@ class OpenApproval(Message):
     asked: tuple[Approver, ...] = ()
     level: int = 0
     waits: bool = False
+    questions: tuple[OpenQuestion, ...] = ()
 
     @property
     def lacks_approvers(self) -> bool:

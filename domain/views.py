@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from domain.actions import Inquiry, OpenQuestion
 from domain.approval import Approval
 from domain.contact import ContactState
 from domain.decisions import Approver, Part
@@ -138,6 +139,13 @@ def open_approval(approval: Approval) -> OpenApproval | None:
         asked=tuple(inquiry.asked for inquiry in approval.open_inquiries),
         level=approval.opening.level,
         waits=approval.stage.wait is not None,
+        questions=tuple(_question(inquiry) for inquiry in approval.open_inquiries),
+    )
+
+
+def _question(inquiry: Inquiry) -> OpenQuestion:
+    return OpenQuestion(
+        number=inquiry.number, asker=inquiry.asker, asked=inquiry.asked.key, question=inquiry.question
     )
 
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.statistics import StageFigures
-from domain.transitions import OpenApproval
+from domain.transitions import OpenApproval, ProcessView
 from starter.files import validated
 from starter.gateway import NotRunning, utc_now
 from starter.pending import FINAL, Pending, too_late
 from storage import processes, statistics
 from storage.inbox import InboxEntry, inbox_of
 from storage.processes import StageEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalShown:
+    """A process's approval; `stages` are in the order in which they were opened, each once for each round."""
+
+    process: str
+    view: ProcessView
+    stages: tuple[StageEntry, ...]
 
 
 class Approvals(Pending):
@@ -36,6 +46,16 @@ class Approvals(Pending):
         """
         async with self._reading() as session:
             return await processes.open_approvals(session, organisation, held=held)
+
+    async def approval(self, process: str) -> ApprovalShown:
+        """Every stage of a process's approval: who is asked, who said what, and which questions are open.
+
+        Raises:
+            Refusal: NOT_FOUND or UNAVAILABLE.
+        """
+        async with self._reading() as session:
+            view = await processes.get_view(session, process)
+            return ApprovalShown(process, view, await processes.approvals_of(session, process))
 
     async def approval_statistics(
         self, definition: str | None = None, since: datetime | None = None

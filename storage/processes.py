@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from sqlmodel import col
 from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessKind, ProcessView
+from storage.inquiries import OpenInquiry, open_inquiries
 from storage.tables import ApprovalRow, ApprovalSeatRow, ProcessRow, TransitionRow
 
 
@@ -72,7 +73,7 @@ class StageEntry:
         roster: Who has a seat, delegates in the place of those who delegated; None if that is not known yet.
         held: Whether so few people may decide it that it can never be decided.
         level: How far it was escalated; 0 if it was not, or by hand to the escalation team.
-        asked: Whose answers deciding waits for.
+        asked: Whose answers deciding waits for; `questions` is what they are asked.
     """
 
     process: str
@@ -88,6 +89,7 @@ class StageEntry:
     held: bool
     level: int
     asked: tuple[Approver, ...]
+    questions: tuple[OpenInquiry, ...]
     seats: tuple[Seat, ...]
 
 
@@ -200,7 +202,7 @@ async def open_approvals(
 
 
 async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[StageEntry, ...]:
-    """The stages with their seats, which are read in one go."""
+    """The stages with their seats and questions, which are read in one go."""
     seats: dict[tuple[str, str, int], list[Seat]] = {}
     for row in await session.scalars(
         select(ApprovalSeatRow)
@@ -209,15 +211,29 @@ async def _stages(session: AsyncSession, rows: Sequence[ApprovalRow]) -> tuple[S
     ):
         seat = Seat(row.person, row.verdict, row.decided_at, row.automatic)
         seats.setdefault((row.process, row.stage, row.round), []).append(seat)
+    questions = await _open_questions(session, [row.process for row in rows if row.is_open and row.asked])
     return tuple(
         StageEntry(
             **row.model_dump(exclude={"seq", "ended_at", "roster", "roster_seq", "asked", "undone"}),
             roster=row.roster,
             asked=row.asked or (),
+            questions=questions.get((row.process, row.stage, row.round), ()),
             seats=tuple(seats.get((row.process, row.stage, row.round), ())),
         )
         for row in rows
     )
+
+
+async def _open_questions(
+    session: AsyncSession, of: Collection[str]
+) -> dict[tuple[str, str, int], tuple[OpenInquiry, ...]]:
+    """The questions of open stages that are on hold, by process, stage and round."""
+    found = await open_inquiries(session, of) if of else ()
+    openings = dict.fromkeys((each.process, each.stage, each.round) for each in found)
+    return {
+        opening: tuple(each for each in found if (each.process, each.stage, each.round) == opening)
+        for opening in openings
+    }
 
 
 def _process(row: ProcessRow) -> ProcessEntry:

@@ -13,7 +13,7 @@ from domain.lookups import LookedUp
 from domain.mail import Template
 from domain.transitions import Notice
 from workflows.asking import Asking, keys_of
-from workflows.process import refusals
+from workflows.process import in_their_words, refusals
 
 
 class Acting(Asking):
@@ -183,7 +183,13 @@ class Acting(Asking):
         try:
             recorded = approval.act(command, workflow.now(), found)
         except Refusal as refusal:
-            self.note(action, actor=command.actor, reason=refusal.message, refused=refusal, data=data)
+            self.note(
+                action,
+                actor=command.actor,
+                reason=refusal.message,
+                refused=refusal,
+                data=data | in_their_words(command.reason),
+            )
             await self.announce()
             raise
         new = tuple(seat.key for seat in approval.roster or () if seat not in before)

@@ -16,6 +16,7 @@ from domain.decisions import (
     Vote,
     Withdraw,
     claimed_actor,
+    claimed_reason,
     read_decision,
 )
 from domain.errors import Code, Refusal
@@ -23,7 +24,7 @@ from domain.mail import Template
 from domain.organisations import Permission
 from domain.transitions import Audience, Notice
 from workflows.asking import Asking
-from workflows.process import refusals
+from workflows.process import in_their_words, refusals
 
 
 class Deciding(Asking):
@@ -144,5 +145,6 @@ class Deciding(Asking):
                 reason=refusal.message,
                 refused=refusal,
                 notices=(notice,),
+                data=in_their_words(claimed_reason(payload)),
             )
             await self.announce()

@@ -26,7 +26,7 @@ from workflows.course import Ended, Unwinding
 from workflows.details import Details
 from workflows.gate import ApprovalGate
 from workflows.names import PROCESS_STATE
-from workflows.process import OPERATOR, refusals
+from workflows.process import OPERATOR, in_their_words, refusals
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """How long whoever cancels a line waits at most for what was done to be taken back: less than callers do."""
@@ -190,7 +190,8 @@ class OrderLineWorkflow(Details, ApprovalGate):
                 raise Refusal(Code.INVALID_INPUT, "payload: must be an object with actor, not nothing")
             self.progress.check_deploy()
         except Refusal as refusal:
-            self.note("line.deploy", actor=actor, reason=refusal.message, refused=refusal)
+            said = in_their_words(command.reason if command else None)
+            self.note("line.deploy", actor=actor, reason=refusal.message, refused=refusal, data=said)
             await self.announce()
         else:
             self.progress.deploy_requested_by = self.progress.deploy_requested_by or actor

@@ -211,6 +211,11 @@ class Process:
         return True
 
 
+def in_their_words(reason: str | None) -> dict[str, str]:
+    """For the audit of a refused command: what its sender gave as reason, beside why it was refused."""
+    return {"reason": reason} if reason else {}
+
+
 def in_words(transition: Transition) -> str:
     """What an announcement is about, for the Temporal UI."""
     what = transition.action.replace(".", " ").replace("_", " ")

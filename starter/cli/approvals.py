@@ -6,16 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.decisions import DecisionRecorded
 from domain.statistics import StageFigures
 from domain.views import named, names
-from starter.cli.output import answer, table
+from starter.approvals import ApprovalShown
+from starter.cli.output import answer, facts, table
 from starter.cli.session import Actor, Json, Process, Reason, RequestId, call
 from storage.inbox import InboxEntry
-from storage.processes import StageEntry
+from storage.processes import Seat, StageEntry
 
 app = typer.Typer(help="See what waits for a decision, and decide it.", no_args_is_help=True)
 
@@ -37,6 +38,12 @@ def list_approvals(
     else:
         stages = call(lambda countersign: countersign.open_approvals(organisation, held=held))
         answer(stages, _stages, as_json=as_json)
+
+
+@app.command()
+def show(process: Process, as_json: Json = False) -> None:
+    """Show the approval of a process: who is asked, who said what, and which questions are open."""
+    answer(call(lambda countersign: countersign.approval(process)), _approval, as_json=as_json)
 
 
 @app.command()
@@ -99,6 +106,52 @@ def _recorded(recorded: DecisionRecorded) -> RenderableType:
     return Text(f"{said} The approval is {recorded.status}.")
 
 
+def _approval(shown: ApprovalShown) -> RenderableType:
+    view = shown.view
+    head = facts(
+        view.title,
+        [
+            ("Process", shown.process),
+            ("State", view.state),
+            ("Requested by", view.requested_by),
+            ("Waiting for", view.waiting_for),
+            ("Until (UTC)", view.until),
+            ("What then", view.what_then),
+        ],
+    )
+    stages = [part for stage in shown.stages for part in _stage(stage)]
+    return Group(head, *(stages or [Text(), Text("Nobody was asked yet, or nobody has to be.")]))
+
+
+def _stage(stage: StageEntry) -> tuple[RenderableType, ...]:
+    """A stage as it was opened once: its rules, everybody with a seat, and the questions that are open."""
+    rows = [
+        ("Status", stage.status),
+        ("Definition", stage.definition),
+        ("Opened (UTC)", stage.opened_at),
+        ("Until (UTC)", stage.deadline if stage.is_open else None),
+        ("Besides", _state(stage)),
+    ]
+    said = {seat.person: seat for seat in stage.seats}
+    seats = ((named(each), each.key, *_said(said.get(each.key))) for each in stage.roster or ())
+    name = f"{stage.stage_title} ({stage.stage}), round {stage.round}"
+    drawn = table("", "Who", "Key", "What", "When (UTC)", rows=seats, empty="Who is asked is not known yet.")
+    return Text(), facts(name, rows), drawn, *_questions(stage)
+
+
+def _said(seat: Seat | None) -> tuple[str, datetime | None]:
+    if seat is None or seat.verdict is None:
+        return "", None
+    return f"{seat.verdict}{', by rule' if seat.automatic else ''}", seat.decided_at
+
+
+def _questions(stage: StageEntry) -> tuple[RenderableType, ...]:
+    if not stage.questions:
+        return ()
+    rows = ((each.number, each.question, each.asker, each.asked, each.at) for each in stage.questions)
+    return (table("Open questions", "", "Question", "By", "To", "Asked (UTC)", rows=rows),)
+
+
 def _inbox(inbox: tuple[InboxEntry, ...]) -> RenderableType:
     rows = (
         (
@@ -140,7 +193,9 @@ def _state(stage: StageEntry) -> str:
 
 
 def _on_hold(stage: StageEntry | InboxEntry) -> str:
-    return f"on hold: asks {names(stage.asked)}"
+    asked = f"on hold: asks {names(stage.asked)}"
+    questions = stage.questions if isinstance(stage, StageEntry) else ()
+    return f"{asked}: {'; '.join(each.question for each in questions)}" if questions else asked
 
 
 def _figures(found: tuple[StageFigures, ...]) -> RenderableType:

@@ -273,7 +273,7 @@ async def test_who_lost_the_permission_is_refused_and_only_that_is_written(inhab
     await tell(inhabited, opening(), seat=SEAT)
     await revoke(inhabited, "bob")
     before = await contents(inhabited)
-    decision = voting(2, "bob").model_copy(update={"to_state": "confirmed"})
+    decision = voting(2, "bob").model_copy(update={"to_state": "confirmed", "reason": "fine with me"})
     assert await tell(inhabited, decision, authorise=authorise("bob")) == Announced(authorised=False)
     after = await contents(inhabited)
     assert {name for name in after if after[name] != before[name]} == {"transition"}
@@ -281,6 +281,7 @@ async def test_who_lost_the_permission_is_refused_and_only_that_is_written(inhab
         _, audit = await processes.timeline(session, process=LINE)
     assert (audit.seq, audit.actor, audit.accepted, audit.code) == (2, "bob", False, "NOT_PERMITTED")
     assert audit.from_state == audit.to_state == "awaiting_approval"
+    assert (audit.reason, audit.data["reason"]) == ("actor: bob may no longer decide it", "fine with me")
 
 
 async def test_what_was_noted_before_a_refused_decision_stands(inhabited: Database) -> None:

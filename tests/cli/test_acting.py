@@ -62,15 +62,23 @@ async def test_a_question_is_found_and_answered_by_whom_it_asks(run: Run, line: 
     inquiry = ("--ask", ADMIN, "--question", "Which mailboxes?")
     asked = await run("approvals", "inquire", line, "--as", ONE, *inquiry, "--json")
     assert (asked.json["action"], asked.json["inquiry"]) == ("inquire", 1)
-    assert "on hold: asks Monika Zgraggen" in (await run("approvals", "list")).out
+    assert "on hold: asks Monika Zgraggen: Which mailboxes?" in (await run("approvals", "list")).out
     assert "open, on hold" in (await run("approvals", "list", "--person", TWO)).out
     inbox = await run("approvals", "list", "--person", ADMIN)
     assert f"answer 1: Which mailboxes? ({ONE})" in inbox.out
     held = await run("approvals", "approve", line, "--as", TWO, "--json")
     assert (held.code, held.error["code"]) == (REFUSALS[Code.ON_HOLD].exit_code, "ON_HOLD")
 
+    shown = await run("approvals", "show", line)
+    assert shown.code == 0
+    for words in ("First (first), round 1", "Urs Caduff", "Which mailboxes?", ONE, ADMIN):
+        assert words in shown.out
+    [question] = (await run("approvals", "show", line, "--json")).json["stages"][0]["questions"]
+    assert (question["number"], question["question"]) == (1, "Which mailboxes?")
+
     answered = await run("approvals", "answer", line, "--as", ADMIN, "--answer", "The five of sales.")
     assert f"{ADMIN}: answer 1 in stage first" in answered.out
+    assert "Which mailboxes?" not in (await run("approvals", "show", line)).out
     again = await run("approvals", "recall-inquiry", line, "--as", ONE, "--json")
     assert (again.code, again.error["code"]) == (5, "NOT_PENDING")
 
@@ -85,6 +93,21 @@ async def test_votes_are_taken_back_and_stages_escalated_refreshed_and_rerouted(
     assert (await run("approvals", "refresh-roster", line, "--as", OPERATOR)).code == 0
     rerouted = await run("approvals", "reroute", line, "--as", ONE, "--to", "second", "--json")
     assert (rerouted.json["stage"], rerouted.json["action"]) == ("first", "reroute")
+
+
+async def test_an_approval_is_shown_with_whatever_was_said_in_it(run: Run, office: Office, line: str) -> None:
+    await run("approvals", "approve", line, "--as", ONE)
+    await run("approvals", "approve", line, "--as", TWO)
+    shown = (await run("approvals", "show", line)).out
+    for words in ("first", "approve", "Second (second), round 1", "PENDING", "standard@"):
+        assert words in shown
+    first, second = (await run("approvals", "show", line, "--json")).json["stages"]
+    assert [seat["verdict"] for seat in first["seats"]] == ["approve"] * 2
+    assert [seat["verdict"] for seat in second["seats"]] == [None]
+    nothing = await run("approvals", "show", "order-none-line-1", "--json")
+    assert nothing.error["code"] == "NOT_FOUND"
+    plain = await office.line_is((await office.submit("certificate", key="k2")).order, "confirmed")
+    assert "nobody has to be" in (await run("approvals", "show", plain)).out
 
 
 async def test_what_the_definition_does_not_allow_is_refused_with_its_exit_code(run: Run, line: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.actions import Answer, Inquire, OpenQuestion
 from domain.approval import Approval
 from domain.checks import CheckReport, Finding, RecordsSeen
 from domain.contact import Contact, ContactState
@@ -15,6 +16,7 @@ from domain.definitions import Combine
 from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.line import LineProgress, LineState, OpenTask
 from domain.line_view import line_view, title
+from domain.lookups import LookedUp
 from domain.next_step import next_step
 from domain.transitions import OpenApproval, ProcessView
 from domain.views import after_deadline, at, details, named, open_approval, waiting_for_approval
@@ -175,6 +177,20 @@ def test_a_listed_approval_tells_its_stage_deadline_and_who_has_decided() -> Non
         decided=("cas",),
         combine=Combine.ALL,
     )
+
+
+def test_a_listed_approval_says_whom_it_asks_and_what() -> None:
+    approval = opened(stage(allow=("inquire",)))
+    asks = {"stage": "first", "actor": "ann", "asked": "req", "question": "How many seats?"}
+    found = LookedUp(person=people("req")[0])
+    approval.act(Inquire.model_validate(asks), NOW, found)
+    shown = snapshot(approval)
+    assert [each.key for each in shown.asked] == ["req"]
+    [question] = shown.questions
+    assert question == OpenQuestion(number=1, asker="ann", asked="req", question="How many seats?")
+    closes = {"stage": "first", "actor": "req", "inquiry": 1, "answer": "Five."}
+    approval.act(Answer.model_validate(closes), NOW, found)
+    assert (snapshot(approval).asked, snapshot(approval).questions) == ((), ())
 
 
 def test_an_ended_approval_is_never_shown_as_pending() -> None:

@@ -277,10 +277,10 @@ async def test_a_signal_that_arrives_before_the_stage_opens_is_counted_once_it_d
 @pytest.mark.parametrize(
     ("payload", "code"),
     [
-        ({"stage": "sales", "actor": "mallory"}, "NOT_AN_APPROVER"),
+        ({"stage": "sales", "actor": "mallory", "reason": "fine with me"}, "NOT_AN_APPROVER"),
         ({"stage": "legal", "actor": "ann"}, "WRONG_STAGE"),
         ({"stage": "sales"}, "INVALID_INPUT"),
-        ({"stage": "sales", "actor": "ann", "amount": 3}, "INVALID_INPUT"),
+        ({"stage": "sales", "actor": "ann", "amount": 3, "reason": "fine with me"}, "INVALID_INPUT"),
         ({"stage": "sales", "actor": "Bad Actor"}, "INVALID_INPUT"),
         ({"stage": "sales", "actor": None}, "INVALID_INPUT"),
         ({"stage": "sales", "actor": "ann", "x" * 100_000: 1}, "INVALID_INPUT"),
@@ -297,6 +297,8 @@ async def test_a_refused_signal_is_recorded_and_announced(
     step = await world.told(handle.id, "approval.approve")
     assert (step.accepted, step.code) == (False, code)
     assert step.notices[0].template is Template.DECISION_REFUSED
+    said = payload.get("reason") if isinstance(payload, dict) else None
+    assert step.data.get("reason") == said, "what they said is kept beside why they were refused"
     assert (await handle.query(wire.VIEW, result_type=ProcessView)).state == LineState.AWAITING_APPROVAL
     await scene.command(handle, wire.CANCEL_LINE)
 

@@ -216,9 +216,11 @@ async def test_each_refusal_has_its_code(
 
 async def test_what_the_directory_refuses_is_in_the_audit(scene: Scene) -> None:
     case = await Case.opens(scene)
-    assert await code_of(case.act(actions.Delegate, "ann", to="nobody")) == "NOT_FOUND"
+    leaving = case.act(actions.Delegate, "ann", to="nobody", reason="on leave")
+    assert await code_of(leaving) == "NOT_FOUND"
     step = await case.told("approval.delegate")
     assert (step.accepted, step.code, step.data["to"]) == (False, "NOT_FOUND", "nobody")
+    assert (step.data["reason"], "nobody" in (step.reason or "")) == ("on leave", True)
     await case.cancel()
 
 
