@@ -21,10 +21,14 @@ class ClosureClock:
 
     def start(self, now: datetime) -> None:
         """Starts the clock, if the offer has one."""
-        if self._offer.closes_after is None:
+        self.closes_at = self.if_started(now)
+        if self.closes_at is None:
             return
-        self.closes_at = now + self._offer.closes_after
         self._warnings = [self.closes_at - before for before in self._offer.warnings]
+
+    def if_started(self, now: datetime) -> datetime | None:
+        """When the line would close if the clock started now; never, if the offer has none."""
+        return None if self._offer.closes_after is None else now + self._offer.closes_after
 
     @property
     def next_due(self) -> datetime | None:

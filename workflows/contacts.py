@@ -56,12 +56,12 @@ class Contacts(Fulfilment):
         """Notes a step that sends the provisioning mail to the present contact, and has it handed over."""
         contact = self.required_contact
         mail = contact.sent(workflow.now())
+        # The first mail starts the clock itself, once it is taken: it names the earliest end.
+        closes_at = self.closure.closes_at if contact.clock_from else self.closure.if_started(workflow.now())
         letter = Notice(
             template=Template.PROVISIONING_DETAILS,
             audience=Audience(contact=contact.contact),
-            facts=self.facts(
-                contact=contact.contact.email, closes_at=self.closure.closes_at, link=self.link_of(contact)
-            ),
+            facts=self.facts(contact=contact.contact.email, closes_at=closes_at, link=self.link_of(contact)),
             awaited=True,
         )
         step = self.note(action, actor=actor, reason=reason, notices=(letter, *also))
@@ -144,7 +144,7 @@ class Contacts(Fulfilment):
             self._check_hand_over(command)
             before = self.required_contact.contact.email
             named = reachable(command.contact).email
-            told = self.tell_owners(Template.CONTACT_HANDED_OVER, contact=named)
+            told = self.tell_owners(Template.CONTACT_HANDED_OVER, contact=named, decided_by=before)
             return await self._change(command.contact, before, command.reason, told)
 
     @hand_over.validator

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from temporalio import workflow
 
 from domain.line import LineState
 from domain.mail import Template
+from domain.next_step import next_step
 from domain.transitions import SYSTEM, Notice
 from workflows.mapping import Mapping
 
@@ -49,10 +51,10 @@ class Details(Mapping):
     def _act_on_closure(self) -> None:
         now = workflow.now()
         if self.closure.is_over(now):
-            self.closure.stop()
             self.move(LineState.CLOSED)
-            reason = "provisioning is outstanding"
-            self.note("line.closed", reason=reason, notices=(self._tell_of_closure(Template.LINE_CLOSED),))
+            closed = self._tell_of_closure(Template.LINE_CLOSED)
+            self.closure.stop()
+            self.note("line.closed", reason="provisioning is outstanding", notices=(closed,))
         elif self.closure.next_due is not None and self.closure.next_due <= now:
             self.closure.warn(now)
             self.note("line.closure_warned", notices=(self._tell_of_closure(Template.CLOSURE_WARNING),))
@@ -62,8 +64,9 @@ class Details(Mapping):
 
     def _tell_of_closure(self, template: Template) -> Notice:
         """A mail to the placing contact, those who read along and, until the mapping, the contact (L17)."""
-        closes_at, contact = self.closure.closes_at, self.asked_contact
+        facts: dict[str, Any] = {"closes_at": self.closure.closes_at, "command": next_step(self.view())}
+        contact = self.asked_contact
         if self.mapped is not None or contact is None:
-            return self.tell_owners(template, closes_at=closes_at)
+            return self.tell_owners(template, **facts)
         link = self.link_of(self.required_contact)
-        return self.tell_concerned(template, closes_at=closes_at, contact=contact.email, link=link)
+        return self.tell_concerned(template, contact=contact.email, link=link, **facts)

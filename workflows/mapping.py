@@ -14,7 +14,7 @@ from temporalio import workflow
 from domain import wire
 from domain.contact import LINK_VALID_FOR, Contact, reachable
 from domain.errors import Code, Refusal
-from domain.forms import flatten, validate
+from domain.forms import audit_data, flatten, validate
 from domain.line import LineState, OpenTask
 from domain.links import LinkPurpose
 from domain.lookups import LookedUp, LookUp
@@ -107,8 +107,7 @@ class Mapping(Contacts, Asking):
         self.progress.ponr_at = workflow.now()
         self.context, parties = context, context.parties
         self.order_line = self.order_line.model_copy(update={"context": context})
-        if answers is not None:
-            self._take_answers(answers)
+        given = {} if answers is None else self._take_answers(answers)
         if command.customer_admin is not None:
             self.customer_admin = reachable(command.customer_admin, "customer_admin")
         self.move(LineState.PROVISIONING)
@@ -122,8 +121,9 @@ class Mapping(Contacts, Asking):
             reason=command.reason,
             services=self.service_change(),
             organisations=created,
-            notices=(self._tell_of_binding(), *self._ask_for_set_up()),
-            data={"partner": parties.partner, "customer": parties.customer, "set_up_by": command.set_up_by},
+            notices=(self._tell_of_binding(command.actor), *self._ask_for_set_up(command.actor)),
+            data={"partner": parties.partner, "customer": parties.customer, "set_up_by": command.set_up_by}
+            | given,
         )
         await self.announce()
         return self.mapped
@@ -167,26 +167,33 @@ class Mapping(Contacts, Asking):
             raise Refusal(Code.INVALID_INPUT, f"{kind}: {choice.key} is a {there.kind}")
         return choice.key
 
-    def _tell_of_binding(self) -> Notice:
-        return self.tell_owners(Template.LINE_MAPPED, permission=Permission.NOTIFY)
+    def _tell_of_binding(self, actor: str) -> Notice:
+        left = self._set_up_command if self.open_task is OpenTask.PARTNER else None
+        return self.tell_owners(
+            Template.LINE_MAPPED, permission=Permission.NOTIFY, decided_by=actor, command=left
+        )
 
     # Set-up
 
-    def _ask_for_set_up(self) -> tuple[Notice, ...]:
+    def _ask_for_set_up(self, actor: str) -> tuple[Notice, ...]:
         """Mails the customer's admin, if they are to set up; whoever has to is reminded in time (L13)."""
         if self.open_task is None:
             return ()
         self.set_up_reminders = [workflow.now() + after for after in REMIND_SET_UP_AFTER]
-        return () if self.customer_admin is None else (self.tell_set_up(Template.CUSTOMER_SET_UP),)
+        return () if self.customer_admin is None else (self.tell_set_up(Template.CUSTOMER_SET_UP, actor),)
 
-    def tell_set_up(self, template: Template) -> Notice:
-        """A mail to whoever has to set the services up."""
-        command = f"countersign order set-up {self.context.id} --line {self.order_line.line.number}"
+    @property
+    def _set_up_command(self) -> str:
+        return f"countersign order set-up {self.context.id} --line {self.order_line.line.number}"
+
+    def tell_set_up(self, template: Template, actor: str | None = None) -> Notice:
+        """A mail to whoever has to set the services up; `actor` has left it to them."""
+        facts: dict[str, Any] = {"closes_at": self.closure.closes_at, "decided_by": actor}
         if self.customer_admin is None:
-            return self.tell_owners(template, command=command)
+            return self.tell_owners(template, command=self._set_up_command, **facts)
         link = LinkFact(purpose=LinkPurpose.SET_UP, generation=1, expires_at=workflow.now() + LINK_VALID_FOR)
         audience = Audience(contact=self.customer_admin, contact_is=Why.CUSTOMER_ADMIN)
-        return Notice(template=template, audience=audience, facts=self.facts(link=link))
+        return Notice(template=template, audience=audience, facts=self.facts(link=link, **facts))
 
     @workflow.update(name=wire.SET_UP_LINE)
     async def set_up(self, command: SetUpLine) -> LineState:
@@ -194,8 +201,7 @@ class Mapping(Contacts, Asking):
         with refusals():
             self._check_set_up()
             answers = self._read_answers(command.answers)
-            self._take_answers(answers or {})
-            self.note("line.set_up", actor=command.actor)
+            self.note("line.set_up", actor=command.actor, data=self._take_answers(answers or {}))
             await self.announce()
             return self.progress.state
 
@@ -205,8 +211,10 @@ class Mapping(Contacts, Asking):
             self._check_set_up()
             self._read_answers(command.answers)
 
-    def _take_answers(self, answers: dict[str, Any]) -> None:
+    def _take_answers(self, answers: dict[str, Any]) -> dict[str, str]:
+        """Keeps the answers for the backend, and gives them back as facts for the audit."""
         self.answers, self._is_answered = flatten(answers), True
+        return audit_data(answers)
 
     def _check_set_up(self) -> None:
         self.progress.check_running()

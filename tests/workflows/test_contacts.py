@@ -96,7 +96,9 @@ async def test_l7_the_clock_starts_when_a_patient_server_takes_the_mail_at_last(
 
     world.post = greylist
     handle = await scene.start(with_contact())
-    asked_at = (await world.told(handle.id, "line.details_requested")).at
+    requested = await world.told(handle.id, "line.details_requested")
+    asked_at = requested.at
+    assert requested.notices[0].facts.closes_at == asked_at + 7 * DAY, "the earliest end, as the mail says it"
     assert (await seen_by_operators(handle)).until is None
     await scene.skip(handle, 3 * HOUR)
     sent = await world.told(handle.id, "line.details_sent")
@@ -314,7 +316,9 @@ async def test_l11_a_closed_line_is_handed_over_by_its_contact(scene: Scene, wor
         Template.CONTACT_CHANGED,
         Template.CONTACT_HANDED_OVER,
     ]
-    assert step.notices[-1].facts.contact == DAVE.email
+    told = step.notices[-1].facts
+    assert (told.contact, told.decided_by) == (DAVE.email, CARLA.email)
+    assert step.notices[0].facts.closes_at is None, "it is closed already"
     await end(scene, handle)
 
 

@@ -66,6 +66,9 @@ async def test_the_mail_goes_to_the_contact_and_its_acceptance_starts_the_closur
         [notice] = step.notices
         assert (notice.audience.contact, notice.audience.people) == (CARLA, ("dora",))
         assert notice.facts.link is not None
+        assert notice.facts.closes_at is not None
+        assert abs(notice.facts.closes_at - closed.at) < 2 * MINUTE
+        assert notice.facts.command == f"countersign order map {handle.id.split('-')[1]} --line 1"
     assert scene.world.mails(handle.id).count(Template.CLOSURE_WARNING) == 1
 
 

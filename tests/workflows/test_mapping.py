@@ -15,6 +15,7 @@ from domain.checks import Claim
 from domain.contact import ChangeContact, Contact, ContactState, HandOver
 from domain.dns.verdicts import Overall
 from domain.errors import Code
+from domain.forms import answers_in
 from domain.mail import Template
 from domain.mapping import MapLine, Mapped, MappingPurpose, NewOrganisation, OrganisationChoice, SetUpBy
 from domain.orders import Line, LineCommand
@@ -204,9 +205,17 @@ async def test_l13_the_partner_sets_up_later_and_is_reminded_until_then(scene: S
     await scene.skip(handle, 3 * DAY + HOUR)
     reminded = await world.told(handle.id, "line.set_up_reminded")
     assert abs(reminded.at - answer.at - 3 * DAY) < MINUTE
+    bound = (await world.told(handle.id, "line.mapped")).notices[0].facts
+    command = f"countersign order set-up {handle.id.split('-')[1]} --line 1"
+    assert (bound.decided_by, bound.command) == (FOR_CUSTOMER.actor, command)
+    assert (reminded.notices[0].facts.command, reminded.notices[0].facts.closes_at) == (
+        command,
+        reminded.view.until,
+    )
     await handle.execute_update(wire.SET_UP_LINE, {"actor": "dora", "answers": {"site": "Bern"}})
     assert await outcome(handle) == "provisioned"
     assert world.mails(handle.id).count(Template.SET_UP_REMINDER) == 1
+    assert answers_in((await world.told(handle.id, "line.set_up")).data) == {"site": "Bern"}
 
 
 async def test_l13_the_customers_admin_is_mailed_a_link_and_the_partner_keeps_access(
@@ -220,6 +229,7 @@ async def test_l13_the_customers_admin_is_mailed_a_link_and_the_partner_keeps_ac
     assert notice.audience.contact == Contact(email="admin@xn--mller-kva.example")
     assert notice.facts.link is not None
     assert notice.facts.link.purpose == "set_up"
+    assert (notice.facts.decided_by, notice.facts.closes_at) == (FOR_CUSTOMER.actor, step.view.until)
     assert step.view.parties.partner == "partner"
     await handle.execute_update(wire.SET_UP_LINE, {"actor": "dora", "answers": {"site": "Bern"}})
     assert await outcome(handle) == "provisioned"
@@ -240,6 +250,7 @@ async def test_l13_answers_reach_the_backend_beside_the_offers_parameters(scene:
     assert await outcome(handle) == "provisioned"
     [order] = world.provisioned
     assert order.order.parameters == {"size": "s", "site": "Bern"}
+    assert answers_in((await world.told(handle.id, "line.mapped")).data) == {"site": "Bern"}
 
 
 async def test_l13_set_up_is_refused_before_the_mapping_and_the_second_time(
