@@ -57,6 +57,10 @@ def test_exactly_the_quorum_passes_a_stage_in_whatever_order_people_approve(
     assert approval.is_pending is (quorum > seats)
 
 
+def test_all_of_one_is_one() -> None:
+    assert vote(opened(stage(combine="all"), roster=("ann",)), "ann+").status == "APPROVED"
+
+
 def test_the_last_stage_approves_the_request_and_no_earlier_one() -> None:
     approval = opened(*TWO_STAGES)
     assert vote(approval, "ann+").status == "PENDING"

@@ -175,6 +175,13 @@ def test_the_approval_of_an_added_approver_replaces_nobodys() -> None:
     assert vote(approval, "cas+").status == "APPROVED"
 
 
+def test_an_added_approver_is_waited_for_though_more_than_enough_others_have_approved() -> None:
+    approval = opened(stage(allow=EVERYTHING))
+    do(approval, actions.AddApprover, "ann", person="zoe")
+    assert vote(approval, "ann+", "ben+", "cas+").status == "PENDING"
+    assert vote(approval, "zoe+").status == "APPROVED"
+
+
 def test_one_denial_of_an_added_approver_ends_it_however_many_the_stage_wants() -> None:
     approval = opened(stage(combine="all", denials=3, allow=EVERYTHING))
     do(approval, actions.AddApprover, "ann", person="zoe")
