@@ -15,6 +15,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, model_validator
 
 from domain.base import Key, Message, Name
+from domain.content import canonical
 from domain.organisations import OrganisationKind, Permission, Role
 
 MAX_STAGES = 20
@@ -315,8 +316,9 @@ def check_targets(definition: ApprovalDefinition) -> None:
 
 
 def content_hash(model: BaseModel) -> str:
-    """SHA-256 over canonical JSON: sorted keys, defaults written out (peers.md B3.2)."""
-    body = json.dumps(
-        model.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    """SHA-256 over canonical JSON: sorted keys, defaults written out (peers.md B3.2).
+
+    It never changes for the same content: a field that is added to a hashed model is marked `ADDED_LATER`.
+    """
+    body = json.dumps(canonical(model), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(body.encode()).hexdigest()

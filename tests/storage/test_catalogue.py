@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.definitions import ApprovalDefinition, content_hash
+from domain.definitions import ApprovalDefinition, OnChange, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
 from storage import catalogue
@@ -61,6 +62,23 @@ async def test_a_published_version_written_before_a_new_field_existed_is_unchang
     older = BASE.model_dump_json(exclude={"feasibility"})
     await session.execute(text("UPDATE offer_version SET body = :body, hash = 'old'"), {"body": older})
     assert (await catalogue.publish(session, [BASE], [], AT)).unchanged == ("base@1",)
+
+
+async def test_a_definition_an_older_release_wrote_is_unchanged_and_keeps_its_hash(
+    session: AsyncSession,
+) -> None:
+    await catalogue.publish(session, [], [DEFINITION], AT)
+    older = DEFINITION.model_dump(mode="json")
+    del older["on_assign"]
+    for stage in older["stages"]:
+        del stage["always_ask"], stage["wait"], stage["escalations"]
+    await session.execute(text("UPDATE definition_version SET body = :body"), {"body": json.dumps(older)})
+    assert (await catalogue.publish(session, [], [DEFINITION], AT)).unchanged == ("two-steps@1",)
+    stored = await catalogue.current_definition(session, "two-steps")
+    assert stored == (DEFINITION, content_hash(DEFINITION))
+    worse = DEFINITION.model_copy(update={"on_assign": OnChange.ABORT})
+    with pytest.raises(Refusal, match="on_assign: abort"):
+        await catalogue.publish(session, [], [worse], AT)
 
 
 @pytest.mark.parametrize("field", ["includes", "requires", "excludes"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.content import ADDED_LATER
 from domain.decisions import ApprovalStatus, Verdict
 from domain.definitions import ApprovalDefinition, Purpose, content_hash
 from domain.errors import Code, Refusal
@@ -231,6 +233,23 @@ async def test_what_was_removed_may_be_published_again_without_effect_but_never_
     code, message = await refusal(publish(session, at_version(1).model_copy(update={"title": "Other"})))
     assert code is Code.VERSION_CONFLICT
     assert "removed as unused" in message
+
+
+class NewerDefinition(ApprovalDefinition):
+    """As a later release reads what an older one has published."""
+
+    colour: Annotated[str, ADDED_LATER] = "none"
+
+
+async def test_a_later_release_may_publish_what_an_older_one_published_and_removed(
+    session: AsyncSession,
+) -> None:
+    await publish(session, at_version(1), at_version(2))
+    await removed(session)
+    same = NewerDefinition.model_validate(at_version(1).model_dump())
+    assert (await publish(session, same)).unchanged == ("two-steps@1",)
+    code, _ = await refusal(publish(session, same.model_copy(update={"colour": "red"})))
+    assert code is Code.VERSION_CONFLICT
 
 
 # How far requests have come
