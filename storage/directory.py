@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +32,10 @@ from storage import matching, notifications
 from storage.statements import dialect, insert
 from storage.tables import GrantRow, OrganisationRow, PersonRow
 
+_BATCH = 500
+
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -54,10 +58,23 @@ async def load_directory(session: AsyncSession, directory: Directory) -> Changes
         Refusal: INVALID_INPUT, if an address is none, if an organisation is named that does not exist, if
             somebody but a customer has a partner, or if somebody chooses notifications they never get.
     """
-    people = [_with_parsed_address(person) for person in directory.people]
+    people = {person.key: _with_parsed_address(person) for person in directory.people}
     await _check_references(session, directory)
-    organisations = await _load_organisations(session, directory.organisations)
-    return Changes(organisations=organisations, people=await _load_people(session, people))
+    # A partner is written before the customers that refer to it.
+    partners_first = sorted(directory.organisations, key=lambda each: each.partner is not None)
+    organisations = {each.key: each for each in partners_first}
+    return Changes(
+        organisations=tuple(
+            [key for some in _batches(organisations) for key in await _load_organisations(session, some)]
+        ),
+        people=tuple([key for some in _batches(people) for key in await _load_people(session, some)]),
+    )
+
+
+def _batches(wanted: dict[str, _T]) -> Iterator[list[_T]]:
+    """What is looked up and written in one go: a statement takes only so many keys."""
+    values = list(wanted.values())
+    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
 
 
 def _with_parsed_address(person: Person) -> Person:
@@ -92,41 +109,47 @@ def _check_partner(organisation: Organisation, kind: OrganisationKind | None) ->
         raise Refusal(Code.INVALID_INPUT, f"{field}: {organisation.partner} is neither partner nor provider")
 
 
-async def _load_organisations(
-    session: AsyncSession, organisations: Iterable[Organisation]
-) -> tuple[str, ...]:
-    changed = []
-    # A partner is written before the customers that refer to it.
-    for organisation in sorted(organisations, key=lambda each: each.partner is not None):
-        if await _find_organisation(session, organisation.key) != organisation:
-            await session.merge(OrganisationRow(**dict(organisation)))
-            await session.flush()
-            await matching.index_name(session, organisation)
-            changed.append(organisation.key)
-    return tuple(changed)
+async def _load_organisations(session: AsyncSession, organisations: Sequence[Organisation]) -> list[str]:
+    known = {each.key: each for each in await _find_organisations(session, [o.key for o in organisations])}
+    changed = [each for each in organisations if known.get(each.key) != each]
+    for each in changed:
+        await _write(session, OrganisationRow(**dict(each)), exists=each.key in known)
+    await session.flush()
+    await matching.index_names(session, changed)
+    return [each.key for each in changed]
 
 
-async def _load_people(session: AsyncSession, people: Iterable[Person]) -> tuple[str, ...]:
-    changed = []
-    for wanted in people:
-        found = await _find_person(session, wanted.key)
-        if found is not None and _sorted(wanted, found.notifications) == found:
-            continue
-        address, domain = matching.person_keys(wanted.email)
-        row = PersonRow(
-            **wanted.model_dump(exclude={"grants", "notifications"}), address=address, domain=domain
-        )
-        await session.merge(row)
-        await session.execute(delete(GrantRow).where(col(GrantRow.person) == wanted.key))
+async def _load_people(session: AsyncSession, people: Sequence[Person]) -> list[str]:
+    known = await _find_people(session, [each.key for each in people])
+    changed = [each for each in people if not _is_known(each, known.get(each.key))]
+    for each in changed:
+        address, domain = matching.person_keys(each.email)
+        values = each.model_dump(exclude={"grants", "notifications"})
+        row = PersonRow(**values, address=address, domain=domain)
+        await _write(session, row, exists=each.key in known)
+    await session.flush()
+    keys = [each.key for each in changed]
+    await session.execute(delete(GrantRow).where(col(GrantRow.person).in_(keys)))
+    for each in changed:
         session.add_all(
-            GrantRow(person=wanted.key, organisation=grant.organisation, role=grant.role)
-            for grant in _sorted(wanted).grants
+            GrantRow(person=each.key, organisation=grant.organisation, role=grant.role)
+            for grant in _sorted(each).grants
         )
-        if wanted.notifications is not None:
-            await notifications.replace(session, wanted.key, wanted.notifications)
-        await session.flush()
-        changed.append(wanted.key)
-    return tuple(changed)
+        if each.notifications is not None:
+            await notifications.replace(session, each.key, each.notifications)
+    await session.flush()
+    return keys
+
+
+async def _write(session: AsyncSession, row: OrganisationRow | PersonRow, *, exists: bool) -> None:
+    if exists:
+        await session.merge(row)
+    else:
+        session.add(row)
+
+
+def _is_known(wanted: Person, found: Person | None) -> bool:
+    return found is not None and _sorted(wanted, found.notifications) == found
 
 
 # Creating
@@ -157,7 +180,7 @@ async def create_organisation(
     creating = insert(dialect(session), "organisation").values(**wanted.model_dump())
     created = await session.scalar(creating.on_conflict_do_nothing().returning(creating.table.c.key))
     if created is not None:
-        await matching.index_name(session, wanted)
+        await matching.index_names(session, [wanted])
     elif await organisation(session, key) != wanted:
         raise Refusal(Code.DUPLICATE, f"organisation: {key} is another one already")
     return wanted
@@ -172,10 +195,10 @@ async def person(session: AsyncSession, key: str) -> Person:
     Raises:
         Refusal: NOT_FOUND.
     """
-    found = await _find_person(session, key)
-    if found is None:
+    found = await _find_people(session, [key])
+    if key not in found:
         raise Refusal(Code.NOT_FOUND, f"person: there is no {key}")
-    return found
+    return found[key]
 
 
 async def organisation(session: AsyncSession, key: str) -> Organisation:
@@ -184,16 +207,17 @@ async def organisation(session: AsyncSession, key: str) -> Organisation:
     Raises:
         Refusal: NOT_FOUND.
     """
-    found = await _find_organisation(session, key)
-    if found is None:
+    found = await _find_organisations(session, [key])
+    if not found:
         raise Refusal(Code.NOT_FOUND, f"organisation: there is no {key}")
-    return found
+    return found[0]
 
 
 async def organisations(session: AsyncSession, keys: Iterable[str]) -> tuple[Organisation, ...]:
     """Those of these organisations that exist."""
-    found = [await _find_organisation(session, key) for key in dict.fromkeys(keys)]
-    return tuple(each for each in found if each is not None)
+    wanted = list(dict.fromkeys(keys))
+    found = {each.key: each for each in await _find_organisations(session, wanted)}
+    return tuple(found[key] for key in wanted if key in found)
 
 
 async def provider(session: AsyncSession) -> Organisation:
@@ -306,24 +330,30 @@ def _sorted(person: Person, chosen: tuple[NotificationChoice, ...] | None = None
     return person.model_copy(update={"grants": tuple(grants), "notifications": tuple(choices) or None})
 
 
-async def _find_person(session: AsyncSession, key: str) -> Person | None:
-    row = await session.get(PersonRow, key)
-    if row is None:
-        return None
-    grants = await session.scalars(select(GrantRow).where(col(GrantRow.person) == key))
-    found = Person(
-        key=row.key,
-        name=row.name,
-        email=row.email,
-        language=row.language,
-        active=row.active,
-        approval_mails=row.approval_mails,
-        notifications=await notifications.chosen(session, key),
-        grants=tuple(Grant(organisation=grant.organisation, role=grant.role) for grant in grants),
-    )
-    return _sorted(found)
+async def _find_people(session: AsyncSession, keys: Collection[str]) -> dict[str, Person]:
+    """Those of these people that exist, by key."""
+    rows = await session.scalars(select(PersonRow).where(col(PersonRow.key).in_(keys)))
+    grants: dict[str, list[Grant]] = {}
+    for grant in await session.scalars(select(GrantRow).where(col(GrantRow.person).in_(keys))):
+        grants.setdefault(grant.person, []).append(Grant(organisation=grant.organisation, role=grant.role))
+    chosen = await notifications.chosen(session, keys)
+    return {
+        row.key: _sorted(
+            Person(
+                key=row.key,
+                name=row.name,
+                email=row.email,
+                language=row.language,
+                active=row.active,
+                approval_mails=row.approval_mails,
+                notifications=chosen.get(row.key),
+                grants=tuple(grants.get(row.key, ())),
+            )
+        )
+        for row in rows
+    }
 
 
-async def _find_organisation(session: AsyncSession, key: str) -> Organisation | None:
-    row = await session.get(OrganisationRow, key)
-    return None if row is None else Organisation(**row.model_dump())
+async def _find_organisations(session: AsyncSession, keys: Collection[str]) -> list[Organisation]:
+    rows = await session.scalars(select(OrganisationRow).where(col(OrganisationRow.key).in_(keys)))
+    return [Organisation(**row.model_dump()) for row in rows]

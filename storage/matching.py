@@ -298,20 +298,20 @@ def person_keys(email: str | None) -> tuple[str | None, str | None]:
     return (None, None) if email is None else (address_key(email), domain_key(email))
 
 
-async def index_name(session: AsyncSession, organisation: Organisation) -> None:
-    """Makes an organisation found by the words of the name it has now."""
-    await session.execute(
-        delete(OrganisationWordRow).where(col(OrganisationWordRow.organisation) == organisation.key)
-    )
-    words = words_of(organisation.name)
-    session.add_all(
-        OrganisationWordRow(
-            organisation=organisation.key,
-            kind=organisation.kind,
-            word=word,
-            size=len(words),
-            words=in_one(words),
+async def index_names(session: AsyncSession, organisations: Collection[Organisation]) -> None:
+    """Makes organisations found by the words of the names they have now."""
+    keys = [each.key for each in organisations]
+    await session.execute(delete(OrganisationWordRow).where(col(OrganisationWordRow.organisation).in_(keys)))
+    for organisation in organisations:
+        words = words_of(organisation.name)
+        session.add_all(
+            OrganisationWordRow(
+                organisation=organisation.key,
+                kind=organisation.kind,
+                word=word,
+                size=len(words),
+                words=in_one(words),
+            )
+            for word in words
         )
-        for word in words
-    )
     await session.flush()

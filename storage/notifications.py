@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -47,12 +47,13 @@ def check(person: Person) -> None:
         seen.add((each.organisation, each.group))
 
 
-async def chosen(session: AsyncSession, person: str) -> tuple[NotificationChoice, ...]:
-    """What somebody chose, by organisation and group."""
-    rows = await session.scalars(select(NotificationRow).where(col(NotificationRow.person) == person))
-    return tuple(
-        NotificationChoice(organisation=row.organisation, group=row.group, choice=row.choice) for row in rows
-    )
+async def chosen(session: AsyncSession, people: Collection[str]) -> dict[str, tuple[NotificationChoice, ...]]:
+    """What each of these people chose who chose anything."""
+    made: dict[str, tuple[NotificationChoice, ...]] = {}
+    for row in await session.scalars(select(NotificationRow).where(col(NotificationRow.person).in_(people))):
+        choice = NotificationChoice(organisation=row.organisation, group=row.group, choice=row.choice)
+        made[row.person] = (*made.get(row.person, ()), choice)
+    return made
 
 
 async def replace(session: AsyncSession, person: str, choices: Iterable[NotificationChoice]) -> None:
@@ -80,7 +81,8 @@ async def choose(session: AsyncSession, person: str, choice: NotificationChoice)
 
 async def settings(session: AsyncSession, person: str) -> tuple[Setting, ...]:
     """What somebody is told of, for every organisation in which a role is notified and every group."""
-    made = {(each.organisation, each.group): each.choice for each in await chosen(session, person)}
+    choices = (await chosen(session, [person])).get(person, ())
+    made = {(each.organisation, each.group): each.choice for each in choices}
     found = []
     for organisation, roles in sorted((await _roles(session, person)).items()):
         if not roles & SUBSCRIBED.keys():
