@@ -6,6 +6,7 @@ import sys
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None, derandomize=True)
+settings.register_profile("anew", deadline=None)
 settings.load_profile("untimed")
 
 # Byte code is kept whatever the environment says: the programs that tests start, and every run in the guarded
