@@ -60,6 +60,17 @@ def test_only_who_was_asked_answers_and_only_the_asker_or_who_decides_alone_take
     assert do(approval, actions.RecallInquiry, "lea", inquiry=1).inquiry == 1
 
 
+def test_each_of_several_questions_is_closed_by_its_number() -> None:
+    approval = opened(FREE)
+    inquire(approval, "ben", "zoe")
+    inquire(approval, "cas", "fay")
+    inquire(approval, "ann", "eve")
+    assert code_of_action(approval, actions.RecallInquiry, "ann", inquiry=1) == Code.NOT_PERMITTED
+    assert do(approval, actions.Answer, "fay", inquiry=2, answer="So.").inquiry == 2
+    assert code_of_action(approval, actions.Answer, "fay", inquiry=2, answer="So.") == Code.NOT_PENDING
+    assert [inquiry.number for inquiry in approval.open_inquiries] == [1, 3]
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_question_that_is_closed_or_was_never_asked_is_not_open(number: int) -> None:
     approval = opened(FREE)
