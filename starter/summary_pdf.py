@@ -17,6 +17,7 @@ from fpdf.enums import MethodReturnValue
 from fpdf.fonts import TTFFont
 
 from domain.errors import Code, Refusal
+from domain.organisations import OrganisationKind
 from starter.summary import Decision, LineSummary, OrderSummary, SetUp, StageSummary
 from starter.summary_text import drawable
 from starter.summary_words import said
@@ -119,13 +120,21 @@ class _Sheet(FPDF):
         summary = self._summary
         self.add_page()
         self._text(self._say("summary"), TITLE, BLACK, bold=True)
-        self._text(summary.title, BODY, GREY)
+        self._text(self._what(), BODY, GREY)
         self.ln(3)
         self._facts(_order_rows(summary, self._say))
         if not summary.lines:
             self._text(self._say("no_lines"), BODY, GREY)
         for line in summary.lines:
             self._line(line)
+
+    def _what(self) -> str:
+        """How much is ordered for whom; the order's title says it in English alone."""
+        summary = self._summary
+        customer = next(party.name for party in summary.parties if party.kind is OrganisationKind.CUSTOMER)
+        count = len(summary.lines)
+        services = self._say("one_service" if count == 1 else "services").format(count=count)
+        return f"{services}, {customer}" if count else customer
 
     def _line(self, line: LineSummary) -> None:
         say = self._say

@@ -10,6 +10,8 @@ from domain.base import Language
 _DE = {
     "summary": "Bestellübersicht",
     "order": "Bestellung",
+    "one_service": "1 Service",
+    "services": "{count} Services",
     "state": "Status",
     "as_of": "Stand",
     "page": "Seite",
@@ -75,6 +77,8 @@ _DE = {
 _EN = {
     "summary": "Order summary",
     "order": "Order",
+    "one_service": "1 service",
+    "services": "{count} services",
     "state": "State",
     "as_of": "As of",
     "page": "Page",

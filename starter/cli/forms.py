@@ -76,7 +76,7 @@ def _asked(asked: SetUpForm, language: Language) -> RenderableType:
 def _rows(field: SimpleField | FormGroup, language: Language, of: str = "") -> Iterator[tuple[object, ...]]:
     """A field, and those it repeats; `0` stands for the number of the item."""
     when = field.visible_when
-    only_if = f"{when.field} is {' or '.join(map(str, when.equals))}" if when else ""
+    only_if = f"{when.field} is {' or '.join(map(_as_written, when.equals))}" if when else ""
     if isinstance(field, FormGroup):
         count = f"{field.min_items} to {field.max_items}"
         yield f"{of}{field.name}", field.type, count, field.title.in_language(language), only_if
@@ -94,3 +94,8 @@ def show_draft(found: Draft) -> RenderableType:
         return Text("Nobody has saved answers yet.")
     head = Text(f"Version {found.version}, by {found.saved_by} on {found.saved_at:%Y-%m-%d %H:%M} UTC")
     return Group(head, table("", "Path", "Answer", rows=flatten(found.answers).items(), empty="No answers."))
+
+
+def _as_written(answer: object) -> str:
+    """An answer as it stands in a file of answers."""
+    return str(answer).lower() if isinstance(answer, bool) else str(answer)

@@ -113,8 +113,9 @@ def text(pdf: bytes) -> str:
 
 def test_everything_of_the_order_is_in_it() -> None:
     shown = text(summary_pdf(summary()))
+    assert "Order of" not in shown, "it is in German"
     for expected in (
-        "Bestellübersicht",
+        "Bestellübersicht 1 Service, CUSTOMER",
         "Status in Bearbeitung",
         "Bestellt am 2026-03-02 08:00 UTC",
         "Bestellt von Beatrice Sales",
