@@ -197,7 +197,7 @@ def test_a_refreshed_roster_takes_an_operator_and_the_stages_approvers() -> None
 
 
 def test_a_seat_is_held_by_what_gave_it() -> None:
-    team, level, fallback = (Approvers(people=(each,)) for each in ("tea", "lea", "fay"))
+    team, level, fallback = (Approvers(people=(each, "kim")) for each in ("tea", "lea", "fay"))
     rule = stage(
         combine="quorum",
         quorum=2,

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from domain import actions
 from domain.approval import Approval
 from domain.decisions import Part
 from domain.definitions import OnDeadline, Stage
 from domain.opening import Opening
-from tests.domain.approval_samples import asked, delegate, sits
+from tests.domain.approval_samples import asked, delegate, do, sits
 from tests.domain.samples import DAY, HOUR, NOW, definition, opened, people, stage, vote
 
 
@@ -134,6 +135,23 @@ def test_a_level_that_the_directory_names_later_is_seated_then() -> None:
     approval.seat_level(people("lea"))
     assert asked(approval) == ["lea"]
     assert sits(approval, Part.ESCALATION) == ["lea"]
+
+
+def test_of_many_levels_each_has_its_own_people_time_and_way_of_asking() -> None:
+    levels = [level("lea", deadline=DAY), level("max", deadline=3 * DAY), level("ned", replaces=True)]
+    approval = opened(escalating(*levels))
+    several = ["ann", "ben", "cas", "lea"]
+    cases = [("lea", DAY, several), ("max", 3 * DAY, [*several, "max"]), ("ned", DAY, ["ned"])]
+    for person, time, still_asked in cases:
+        runs_out(approval, person)
+        seat = approval.seat_of(person)
+        assert seat is not None
+        assert approval.opening.authority(seat, None).people == (person,)
+        assert asked(approval) == still_asked
+        last_hour = (approval.deadline or NOW) - HOUR
+        delegate(approval, person, "zoe", at=last_hour)
+        assert approval.deadline == last_hour + time
+        do(approval, actions.HandBack, "zoe", at=last_hour)
 
 
 def test_there_is_no_level_above_the_last() -> None:
