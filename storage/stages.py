@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Self, cast
 
-from sqlalchemy import bindparam, inspect, select
+from sqlalchemy import bindparam, case, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import QueryableAttribute, defer
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from domain.decisions import ApprovalStatus, Approver
 from domain.transitions import OpenApproval, ProcessView, Transition
 from storage.tables import ApprovalRow, ApprovalSeatRow
 
+_Roster = tuple[Approver, ...] | None
+
 UNDO = "approval.undo"
 """The action that takes a vote back; the vote itself has been told before, or will be."""
 
-_STAGES_AND_SEATS = (
-    select(ApprovalRow, ApprovalSeatRow)
+_IS_FIRST = func.row_number().over(partition_by=(col(ApprovalRow.stage), col(ApprovalRow.round))) == 1
+STAGES_AND_SEATS = (
+    # A stage's roster comes with one of its seats: with each of them, a thousand seats are a million people.
+    select(ApprovalRow, ApprovalSeatRow, case((_IS_FIRST, col(ApprovalRow.roster))))
+    .options(defer(cast("QueryableAttribute[_Roster]", ApprovalRow.roster)))
     .outerjoin(
         ApprovalSeatRow,
         (col(ApprovalSeatRow.process) == col(ApprovalRow.process))
@@ -26,6 +33,7 @@ _STAGES_AND_SEATS = (
     )
     .where(col(ApprovalRow.process) == bindparam("of"))
 )
+"""One statement for all there is of a process: each announcement reads it."""
 
 
 class Stages:
@@ -37,13 +45,18 @@ class Stages:
     """
 
     def __init__(
-        self, session: AsyncSession, process: str, rows: Iterable[tuple[ApprovalRow, ApprovalSeatRow | None]]
+        self,
+        session: AsyncSession,
+        process: str,
+        rows: Iterable[tuple[ApprovalRow, ApprovalSeatRow | None, _Roster]],
     ) -> None:
         self._session = session
         self._process = process
         self._stages: dict[tuple[str, int], ApprovalRow] = {}
         self._seats: dict[tuple[str, int, str], ApprovalSeatRow] = {}
-        for stage, seat in rows:
+        for stage, seat, roster in rows:
+            if roster is not None or (stage.stage, stage.round) not in self._stages:
+                set_committed_value(stage, "roster", roster)
             self._stages[stage.stage, stage.round] = stage
             if seat is not None:
                 self._seats[seat.stage, seat.round, seat.person] = seat
@@ -51,8 +64,8 @@ class Stages:
     @classmethod
     async def of(cls, session: AsyncSession, process: str) -> Self:
         """Reads a process's stages; the session must hold the process's lock."""
-        rows = await session.execute(_STAGES_AND_SEATS, {"of": process})
-        return cls(session, process, ((stage, seat) for stage, seat in rows))
+        rows = await session.execute(STAGES_AND_SEATS, {"of": process})
+        return cls(session, process, ((stage, seat, roster) for stage, seat, roster in rows))
 
     def roster(self, stage: OpenApproval | None) -> tuple[Approver, ...] | None:
         """The roster that was recorded when a stage opened; None if it never was."""

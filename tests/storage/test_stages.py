@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.acting import ACTIONS
@@ -22,9 +22,10 @@ from domain.views import open_approval
 from storage import audit, processes, projection
 from storage.inbox import inbox_of
 from storage.inquiries import open_inquiries
-from storage.stages import Stages
+from storage.stages import STAGES_AND_SEATS, Stages
 from storage.tables import metadata
 from tests.storage.samples import AT, HOUR, LINE, seats, step, view
+from tests.storage.samples import open_approval as opened
 
 ANN, BOB, CLEO, DORA, EMMA = seats("ann", "bob", "cleo", "dora", "emma")
 PEOPLE = {each.key: each for each in (ANN, BOB, CLEO, DORA, EMMA)}
@@ -309,3 +310,13 @@ async def test_stages_nobody_may_decide_are_found(session: AsyncSession) -> None
     story.note("approval.escalate")
     await tell(session, story.steps[2])
     assert await processes.open_approvals(session, held=True) == ()
+
+
+async def test_a_roster_is_read_once_however_many_sit_in_it(session: AsyncSession) -> None:
+    await tell(session, step(1, view=view(approval=opened(roster=(ANN, BOB, CLEO)))))
+    session.expunge_all()
+    rows = (await session.execute(STAGES_AND_SEATS, {"of": LINE})).all()
+    assert len(rows) == 3
+    assert [roster for _, _, roster in rows if roster is not None] == [(ANN, BOB, CLEO)]
+    assert "roster" in inspect(rows[0][0]).unloaded
+    assert (await Stages.of(session, LINE)).roster(opened()) == (ANN, BOB, CLEO)
