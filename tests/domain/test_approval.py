@@ -145,6 +145,13 @@ def test_a_denial_gives_a_reason_unless_the_stage_wants_none(
         approval.check(decision, NOW)
 
 
+def test_while_a_vote_is_being_recorded_it_can_be_looked_at_as_if_it_counted() -> None:
+    approval = opened(stage(combine="all"))
+    with approval.counting(approval.vote_for(says("ann"), NOW)):
+        assert approval.decided == ("ann",)
+    assert approval.decided == ()
+
+
 # Again, otherwise, too late
 
 

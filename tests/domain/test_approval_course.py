@@ -183,8 +183,9 @@ def by_rule(approval: Approval) -> list[tuple[str, str | None]]:
     return [(each.actor, each.reused_from) for each in votes]
 
 
-def test_an_earlier_grant_counts_again_where_the_definition_says_so() -> None:
-    approval = started(stage(combine="all"), stage("second", combine="all"), reuse_grants=True)
+@pytest.mark.parametrize("then", ["audit", "second"])
+def test_an_earlier_grant_counts_again_where_the_definition_says_so(then: str) -> None:
+    approval = started(stage(combine="all"), stage(then, combine="all"), reuse_grants=True)
     vote(approval, "ann+", "ben+")
     goes_on(approval, "ann", "dee")
     assert by_rule(approval) == [("ann", "first")]
@@ -231,11 +232,11 @@ def test_a_grant_that_counts_again_may_be_the_last_word() -> None:
 
 
 def test_the_requesters_own_step_is_given_where_the_definition_says_so() -> None:
-    approval = started(stage(combine="all"), requester_is_approver="granted", roster=("req", "ann"))
+    approval = started(stage(combine="all"), requester_is_approver="granted", roster=("req", "ann", "zoe"))
     assert approval.seats_before_asking
     assert by_rule(approval) == [("req", None)]
-    assert asked(approval) == ["ann"]
-    assert vote(approval, "ann+").status == "APPROVED"
+    assert asked(approval) == ["ann", "zoe"]
+    assert vote(approval, "ann+", "zoe+").status == "APPROVED"
 
 
 def test_the_beneficiarys_step_is_not_given_for_that() -> None:

@@ -34,6 +34,11 @@ def test_an_undecided_stage_expires_after_sixty_days_unless_it_says_otherwise() 
     assert approval.ended_by is None
 
 
+def test_a_deadline_is_passed_however_late_somebody_looks() -> None:
+    approval = opened(stage(deadline=HOUR))
+    assert approval.pass_deadline(NOW + DAY) == "expire"
+
+
 def test_each_stage_has_its_own_clock_from_its_opening() -> None:
     approval = opened(stage(deadline=HOUR), stage("second", deadline=DAY))
     vote(approval, "ann+")

@@ -66,9 +66,9 @@ def test_each_of_several_questions_is_closed_by_its_number() -> None:
     inquire(approval, "cas", "fay")
     inquire(approval, "ann", "eve")
     assert code_of_action(approval, actions.RecallInquiry, "ann", inquiry=1) == Code.NOT_PERMITTED
-    assert do(approval, actions.RecallInquiry, "ann", inquiry=3).inquiry == 3
     assert do(approval, actions.Answer, "fay", inquiry=2, answer="So.").inquiry == 2
     assert code_of_action(approval, actions.Answer, "fay", inquiry=2, answer="So.") == Code.NOT_PENDING
+    assert do(approval, actions.RecallInquiry, "ann", inquiry=3).inquiry == 3
     assert [(each.number, each.asked.key, each.answer) for each in approval.opening.inquiries] == [
         (1, "zoe", None),
         (2, "fay", "So."),
