@@ -86,7 +86,8 @@ class WorkerSettings(Settings):
         dns: How records are checked.
         adapters: Backends, by the name that offers call them.
         condition_sources: Systems that approvals wait for, by the name that definitions call them.
-        public_url: Where people find their processes; mails then link there.
+        public_url: Where something serves the pages that mails then link to (docs/notifications.md). We serve
+            none so far: without it mails name commands instead.
         relay_connections: Mails handed over side by side.
         relay_idle: How often the outbox is looked at while it is empty.
         finish_within: How long activities may go on once the worker was told to end; then another one repeats

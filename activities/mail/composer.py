@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from activities.mail.delivery import MailSettings
 from activities.mail.message import compose
-from activities.mail.render import render
+from activities.mail.render import Ways, render
 from domain import wire
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, link_url, recipient_digest
 from domain.mail import OUTSIDERS, ApprovalFact, MailFacts, ServiceFact
@@ -25,8 +25,9 @@ class Composer:
     Args:
         settings: Whom mails come from.
         public_url: Where people find their processes; mails then link to a page that shows, never acts.
-        signer: Signs the links of those who cannot sign in; without it, or without a `public_url`, their
-            mails say whom to ask instead.
+        signer: Signs the links of those who cannot sign in; without it, their mails say whom to ask instead.
+
+    Without a `public_url` no mail has the address of a page: it names the command that does the same.
     """
 
     def __init__(self, settings: MailSettings, public_url: str | None, signer: LinkSigner | None) -> None:
@@ -57,7 +58,7 @@ class Composer:
             facts,
             mail.why,
             action_links=mail.action_links,
-            link=self._signed(mail),
+            ways=self._ways(mail),
         )
         return compose(
             mail_id=mail.id,
@@ -82,21 +83,36 @@ class Composer:
             facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
         return facts
 
+    def _ways(self, mail: Mail) -> Ways:
+        """What the reader can do: by pages where these are served, else by commands."""
+        token = self._signed(mail)
+        choices = self._choices_page(mail) or f"countersign people notifications {mail.person}"
+        return Ways(
+            link=link_url(self._public_url, token) if token and self._public_url else None,
+            link_command=f"countersign link show {token}" if token and not self._public_url else None,
+            choices=choices if choice_counts(mail.template, mail.why) else None,
+        )
+
+    def _choices_page(self, mail: Mail) -> str | None:
+        if self._public_url is None:
+            return None
+        return f"{self._public_url}/people/{mail.person}/notifications?group={mail.group}"
+
     def _unsubscribe(self, mail: Mail) -> str | None:
         """Where the reader can switch the mail's group off; None if it is not up to the reader."""
         if not choice_counts(mail.template, mail.why):
             return None
-        if self._public_url is not None:
-            return f"{self._public_url}/people/{mail.person}/notifications?group={mail.group}"
+        if (page := self._choices_page(mail)) is not None:
+            return page
         if self._settings.unsubscribe is not None:
             subject = quote(f"notifications {mail.person} {mail.group} off")
             return f"mailto:{self._settings.unsubscribe}?subject={subject}"
         return None
 
     def _signed(self, mail: Mail) -> str | None:
-        """The link of a mail as a URL: for the address it goes to, and for none that only reads along."""
+        """The token of a mail's link: for the address it goes to, and for none that only reads along."""
         fact = mail.facts.link
-        if fact is None or mail.why not in OUTSIDERS or self._signer is None or self._public_url is None:
+        if fact is None or mail.why not in OUTSIDERS or self._signer is None:
             return None
         claims = LinkClaims(
             process=mail.process,
@@ -105,4 +121,4 @@ class Composer:
             recipient=recipient_digest(mail.process, mail.recipient),
             expires_at=fact.expires_at,
         )
-        return link_url(self._public_url, self._signer.sign(claims))
+        return self._signer.sign(claims)

@@ -49,7 +49,7 @@ class MailSettings(BaseModel):
     Attributes:
         sender: Address in From and in the envelope.
         unsubscribe: Address that takes people's wishes for fewer mails; mails that can be switched off name
-            it where there is no `public_url` with a page for that.
+            it where no page for that is served (`public_url`).
         ca_file: Certificates to trust besides the system's, for a server with a private authority.
         connect_timeout: Seconds for connecting, including TLS.
         command_timeout: Seconds for the answer to a command.

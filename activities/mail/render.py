@@ -53,6 +53,24 @@ _RECORD_PARTS = ("owner", "relative_owner", "value", "found", "hint")
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """What this reader can do from the mail, as far as this installation offers it.
+
+    Attributes:
+        link: The URL of `facts.link`, where pages are served.
+        link_command: What opens it instead, where none are; without either the mail says whom to ask.
+        choices: The page or command by which the reader chooses which of these mails they get, if they may.
+    """
+
+    link: str | None = None
+    link_command: str | None = None
+    choices: str | None = None
+
+
+NO_WAYS = Ways()
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A mail's wording: subject on one line, plain text, and HTML that says the same."""
 
@@ -68,7 +86,7 @@ def render(
     why: str,
     *,
     action_links: bool,
-    link: str | None = None,
+    ways: Ways = NO_WAYS,
 ) -> Rendered:
     """Writes one mail.
 
@@ -78,12 +96,12 @@ def render(
         facts: Everything it may say.
         why: Why this reader gets it, a value of `Why`.
         action_links: False for an address that only reads along: it gets neither link nor command.
-        link: The URL of `facts.link`, if it could be signed; without it the mail says whom to ask.
+        ways: What the reader can do.
 
     Raises:
         ValueError: `why` is not a value of `Why`.
     """
-    context = _context(template, language, facts, Why(why), action_links=action_links, link=link)
+    context = _context(template, language, facts, Why(why), action_links=action_links, ways=ways)
     subject = one_line(_fill(_TEXT, "layout/subject.txt", context))
     return Rendered(
         subject=subject if len(subject) <= MAX_SUBJECT else f"{subject[: MAX_SUBJECT - 1]}…",
@@ -99,7 +117,7 @@ def _context(
     why: Why,
     *,
     action_links: bool,
-    link: str | None = None,
+    ways: Ways = NO_WAYS,
 ) -> dict[str, Any]:
     said = {name: _cleaned(value) for name, value in facts.model_dump(mode="python").items()}
     quotes = {name: clean_lines(words) for name in _QUOTES if (words := getattr(facts, name))}
@@ -122,8 +140,10 @@ def _context(
         "group": RELEVANT_GROUP[template],
         "why": why,
         "asked": asked is not None and why in asked,
-        "link": link if expects_link else None,
-        "lacks_link": expects_link and link is None,
+        "link": ways.link if expects_link else None,
+        "link_command": ways.link_command if expects_link else None,
+        "lacks_link": expects_link and not (ways.link or ways.link_command),
+        "choices": ways.choices if action_links and signs_in else None,
         "link_until": facts.link.expires_at if facts.link else None,
         "rows": [(row, said[row]) for row in _ROWS if said[row]],
         "quotes": quotes,

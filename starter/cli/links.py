@@ -52,7 +52,10 @@ def _token(given: str) -> str:
 
 
 Token = Annotated[
-    str, typer.Argument(metavar="LINK", callback=_token, help="The link, or what follows `/links/` in it.")
+    str,
+    typer.Argument(
+        metavar="LINK", callback=_token, help="What the mail says after `link show`, or the page's address."
+    ),
 ]
 
 

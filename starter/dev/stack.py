@@ -42,9 +42,6 @@ localhost A 127.0.0.1
 """
 """The root of a small world: a domain without a zone file is one that nobody registered."""
 
-PORTAL = "http://countersign.localhost"
-"""Where links in mails lead. Nothing answers there; `countersign link` takes them as they are."""
-
 _TEMPORAL_VARIABLES = "TEMPORAL_"
 _CHOOSES_ELSEWHERE = (
     "TEMPORAL_ADDRESS",
@@ -98,7 +95,6 @@ class Running:
             "TEMPORAL_NAMESPACE": "default",
             f"{PREFIX}DATABASE_URL": self.database_url,
             f"{PREFIX}LINK_KEYS": link_key(self.folder),
-            f"{PREFIX}PUBLIC_URL": PORTAL,
             f"{PREFIX}MAIL__HOST": LOOPBACK,
             f"{PREFIX}MAIL__PORT": str(self.ports.smtp),
             f"{PREFIX}MAIL__TLS": "none",

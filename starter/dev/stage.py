@@ -41,7 +41,7 @@ PATIENCE_S = 60
 
 LOOK_EVERY_S = 0.1
 
-_LINK = re.compile(r"/links/(\S+)")
+_LINK = re.compile(r"countersign link show (\S+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,4 +240,7 @@ async def test_without_a_page_for_it_an_address_can_take_such_wishes(post: Post,
 async def test_without_page_or_address_no_header_promises_one(post: Post, server: SmtpServer) -> None:
     await tell(post, 1, Template.PROVISIONED)
     await post.relay(server).hand_over_due()
-    assert read(server)["tess", "services"]["List-Unsubscribe"] is None
+    mail = read(server)["tess", "services"]
+    assert mail["List-Unsubscribe"] is None
+    assert "countersign people notifications tess" in text_of(mail).splitlines()
+    assert "://" not in text_of(mail)

@@ -171,7 +171,24 @@ async def test_everybody_else_who_gets_the_mail_gets_no_link(post: Post, server:
     assert "://" not in helpdesk
 
 
-@pytest.mark.parametrize("options", [{"public_url": PORTAL}, {"signer": SIGNER}, {}])
+async def test_where_no_pages_are_served_the_mail_carries_the_command_that_opens_the_link(
+    post: Post, server: SmtpServer
+) -> None:
+    await queue(post, Template.PROVISIONING_DETAILS, Audience(contact=CARLA, people=("sam",)))
+    relay = post.relay(server, signer=SIGNER)
+    await ActivityEnvironment().run(relay.deliver, DeliverMail(process=LINE, seq=1))
+    await relay.hand_over_due()
+    for body in bodies(sent_to(server, CARLA.email)):
+        assert "://" not in body
+        assert "ask Sam for it" not in " ".join(body.split())
+        [token] = re.findall(r"countersign link show ([A-Za-z0-9_.-]+)", body)
+        assert SIGNER.read(token, AT).is_for(CARLA.email)
+    for body in bodies(sent_to(server, "sam@reseller.example")):
+        assert "countersign link show" not in body
+        assert "://" not in body
+
+
+@pytest.mark.parametrize("options", [{"public_url": PORTAL}, {}])
 async def test_where_links_cannot_be_signed_the_mail_goes_out_and_says_whom_to_ask(
     post: Post, server: SmtpServer, options: dict[str, object]
 ) -> None:

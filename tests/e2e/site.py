@@ -112,7 +112,7 @@ class Site:
 
         async def has_come() -> bool:
             texts = [mail.text for mail in self.stack.mail.messages if mail.recipient == address]
-            for token in (token for text in texts for token in re.findall(r"/links/(\S+)", text)):
+            for token in re.findall(r"countersign link show (\S+)", "\n".join(texts)):
                 with suppress(Refusal):
                     if (await self.countersign.show_link(token)).process == process:
                         found.append(token)

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.mail.render import Rendered, render
+from activities.mail.render import NO_WAYS, Rendered, Ways, render
 from domain.base import Language
 from domain.mail import ASKED, OUTSIDERS, ApprovalFact, MailFacts, RecordFact, ServiceFact, Template, Why
 
 LINK = "https://portal.example/links/eyJ4IjoxfQ.c2lnbmVk_-"
+LINKED = Ways(link=LINK, choices="https://portal.example/people/sam/notifications?group=services")
+COMMAND = "countersign link show eyJ4IjoxfQ.c2lnbmVk_-"
+COMMANDED = Ways(link_command=COMMAND, choices="countersign people notifications sam")
 EVERY_MAIL = list(product(Template, Language, Why))
 ACTING = list(product(ASKED, Language))
 NOTHING_TO_DO = {
@@ -106,8 +109,13 @@ def test_every_mail_reads_well_without_any_fact(template: Template, language: La
 def test_text_and_html_say_the_same_words(
     template: Template, language: Language, why: Why, full_facts: MailFacts
 ) -> None:
-    for facts, link in ((MailFacts(), None), (full_facts, None), (full_facts, LINK)):
-        mail = render(template, language, facts, why, action_links=True, link=link)
+    for facts, ways in (
+        (MailFacts(), NO_WAYS),
+        (full_facts, NO_WAYS),
+        (full_facts, LINKED),
+        (full_facts, COMMANDED),
+    ):
+        mail = render(template, language, facts, why, action_links=True, ways=ways)
         # The HTML numbers its findings by itself, and marks quotes and list items by their looks.
         markup = re.compile(r"^(> ?|- |-- ?$|\d+\. )", re.MULTILINE)
         assert sorted(words(markup.sub("", mail.text))) == sorted(words(_Reader(body(mail.html)).text))
@@ -136,7 +144,7 @@ def assert_presentable(mail: Rendered) -> None:
 def test_an_address_that_only_reads_along_gets_neither_link_nor_command(
     template: Template, language: Language, why: Why, full_facts: MailFacts
 ) -> None:
-    mail = render(template, language, full_facts, why, action_links=False, link=LINK)
+    mail = render(template, language, full_facts, why, action_links=False, ways=LINKED)
     for part in (mail.text, mail.html):
         assert "portal.example" not in part
         assert "countersign approve" not in part
@@ -159,7 +167,7 @@ def test_a_personal_link_is_for_those_alone_who_cannot_sign_in_and_are_asked(
     template: Template, language: Language, why: Why, full_facts: MailFacts
 ) -> None:
     wanted = why in OUTSIDERS and why in ASKED.get(template, OUTSIDERS)
-    mail = render(template, language, full_facts, why, action_links=True, link=LINK)
+    mail = render(template, language, full_facts, why, action_links=True, ways=LINKED)
     assert (LINK in mail.text.splitlines()) == wanted
     assert (LINK in mail.html) == wanted
     if why in OUTSIDERS:
@@ -178,12 +186,49 @@ def test_a_personal_link_is_a_button_in_html_and_a_line_in_text_that_says_until_
     language: Language, label: str, until: str, full_facts: MailFacts
 ) -> None:
     mail = render(
-        Template.PROVISIONING_DETAILS, language, full_facts, Why.CONTACT, action_links=True, link=LINK
+        Template.PROVISIONING_DETAILS, language, full_facts, Why.CONTACT, action_links=True, ways=LINKED
     )
     assert f'<a class="button" href="{LINK}">{label}</a>' in mail.html
     assert f"\n{label}:\n{LINK}\n" in mail.text
     for part in (mail.text, _Reader(mail.html).text):
         assert until in flat(part)
+
+
+@pytest.mark.parametrize("why", Why)
+@pytest.mark.parametrize(
+    "template",
+    [Template.PROVISIONING_DETAILS, Template.CUSTOMER_SET_UP, Template.LINE_CLOSED, Template.PROVISIONED],
+)
+def test_where_no_pages_are_served_no_mail_has_a_link_and_outsiders_get_a_command(
+    template: Template, why: Why, full_facts: MailFacts
+) -> None:
+    facts = full_facts.model_copy(update={"url": None, "approvals": (), "services": ()})
+    wanted = why in OUTSIDERS and why in ASKED.get(template, OUTSIDERS)
+    mail = render(template, Language.DE, facts, why, action_links=True, ways=COMMANDED)
+    assert (COMMAND in mail.text.splitlines()) == wanted
+    assert (f">{COMMAND}</code>" in mail.html) == wanted
+    assert _Reader(mail.html).links == []
+    assert "://" not in mail.text
+    signs_in = why not in OUTSIDERS
+    assert ("countersign people notifications sam" in mail.text.splitlines()) == signs_in
+    assert ("countersign people notifications sam" in mail.html) == signs_in
+
+
+@pytest.mark.parametrize(
+    ("language", "hand_it"),
+    [
+        (Language.DE, "geben Sie ihn an Anna Auftrag weiter und an niemanden sonst"),
+        (Language.EN, "hand it to Anna Auftrag and nobody else"),
+    ],
+)
+def test_a_command_instead_of_a_link_comes_with_what_to_do_with_it(
+    language: Language, hand_it: str, full_facts: MailFacts
+) -> None:
+    mail = render(
+        Template.PROVISIONING_DETAILS, language, full_facts, Why.CONTACT, action_links=True, ways=COMMANDED
+    )
+    for part in (mail.text, _Reader(mail.html).text):
+        assert hand_it in flat(part)
 
 
 @pytest.mark.parametrize("template", [Template.PROVISIONING_DETAILS, Template.LINE_CLOSED])
