@@ -104,6 +104,8 @@ async def _tell(
     queued = 0
     for step in new:
         await _change_inventory(session, step)
+        if step.view.ended or any(notice.awaited for notice in step.notices):
+            await mails.outdate_awaited(session, step.process, step.seq, step.at)
         queued += await _queue_mails(session, step, roster)
     return roster, queued
 

@@ -126,6 +126,20 @@ async def awaited(session: AsyncSession, process: str, seq: int) -> Mail | None:
     return _mail(row) if row else None
 
 
+async def outdate_awaited(session: AsyncSession, process: str, seq: int, at: datetime) -> None:
+    """Ends the mails that a process waited for before a transition; one under way may still arrive."""
+    await session.execute(
+        update(MailRow)
+        .where(
+            col(MailRow.process) == process,
+            col(MailRow.seq) < seq,
+            col(MailRow.status) == MailStatus.AWAITED,
+            col(MailRow.attempt_open_since).is_(None),
+        )
+        .values(status=MailStatus.OUTDATED, ended_at=at)
+    )
+
+
 async def begin_attempt(session: AsyncSession, key: str, now: datetime, until: datetime) -> Mail | None:
     """Takes a mail for one attempt, so that nobody else tries it meanwhile.
 

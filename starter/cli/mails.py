@@ -117,7 +117,7 @@ def _unwritten(mail: Mail) -> str:
         case MailStatus.COLLECTED:
             why = "It went out as a part of its digest"
         case MailStatus.OUTDATED:
-            why = "Nothing was wanted any more when its hour was over"
+            why = "Nothing was wanted any more when it could have gone out"
         case _:
             why = "It is not written yet"
     return f"{why}; the facts are in --json."

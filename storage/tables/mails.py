@@ -18,7 +18,7 @@ class MailStatus(StrEnum):
 
     `awaited` is for the process that wrote it to hand over, which waits for what becomes of it (SPEC D6).
     `collecting` waits for its hour to end. Then it is `collected` in a digest, or `outdated` because nothing
-    is wanted any more.
+    is wanted any more; so is an awaited mail that had not gone out when somebody else was asked.
     """
 
     QUEUED = "queued"
