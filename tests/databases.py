@@ -72,6 +72,21 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+async def sampled_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file with the sample catalogue and directory to copy."""
+    # Imported late: tests of the parts below the starter do not wait for it.
+    from starter.dev.samples import load_samples
+    from starter.gateway import utc_now
+
+    file = tmp_path_factory.mktemp("sampled") / "template.db"
+    shutil.copy(sqlite_template, file)
+    database = Database(f"sqlite:///{file}")
+    await load_samples(database, utc_now())
+    await database.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
 def shared_sqlite_url(sqlite_template: Path) -> str:
     """URL of a migrated SQLite file that all tests of this process share."""
     file = sqlite_template.with_name("shared.db")

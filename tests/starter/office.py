@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 
 import pytest
 from temporalio.worker import Worker
@@ -27,9 +29,7 @@ from domain.links import LinkSigner
 from domain.orders import OrderItem, SubmitOrder
 from starter.client import Countersign
 from starter.dev.mailcatcher import MailCatcher
-from starter.dev.samples import load_samples
 from starter.dev.temporal import VirtualTime
-from starter.gateway import utc_now
 from starter.reading import OrderStatus
 from starter.submission import Submitted
 from storage.database import Database
@@ -138,9 +138,10 @@ async def refusal(call: Awaitable[object]) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def sampled(sqlite_database: Database) -> Database:
+def sampled(sqlite_database: Database, sampled_template: Path) -> Database:
     """A database with the sample catalogue and directory."""
-    await load_samples(sqlite_database, utc_now())
+    assert sqlite_database.url.database is not None
+    shutil.copy(sampled_template, sqlite_database.url.database)
     return sqlite_database
 
 
