@@ -32,6 +32,7 @@ from domain.organisations import OrganisationKind, Parties, Permission
 from domain.transitions import Audience, Notice
 from workflows.asking import Asking
 from workflows.contacts import Contacts
+from workflows.names import TENANT_REF
 from workflows.process import refusals
 
 REMIND_SET_UP_AFTER = (timedelta(days=3), timedelta(days=6))
@@ -105,6 +106,8 @@ class Mapping(Contacts, Asking):
         answers: dict[str, Any] | None,
     ) -> Mapped:
         self.progress.ponr_at = workflow.now()
+        if context.parties.customer != self.context.parties.customer:
+            workflow.upsert_search_attributes([TENANT_REF.value_set(context.parties.customer)])
         self.context, parties = context, context.parties
         self.order_line = self.order_line.model_copy(update={"context": context})
         given = {} if answers is None else self._take_answers(answers)

@@ -9,6 +9,7 @@ from temporalio.common import RetryPolicy, SearchAttributeKey
 from domain import wire
 
 PROCESS_STATE = SearchAttributeKey.for_keyword(wire.PROCESS_STATE)
+TENANT_REF = SearchAttributeKey.for_keyword(wire.TENANT_REF)
 
 ANNOUNCE_AT_ONCE = timedelta(seconds=3)
 """How long a decision waits for the database before its announcement goes on without it (SPEC D6)."""

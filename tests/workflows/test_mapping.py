@@ -374,5 +374,7 @@ async def test_an_organisation_is_bound_under_its_name_as_it_was_written(
     step = await world.told(handle.id, "line.mapped")
     assert step.organisations[0].organisation.name == name
     assert step.notices[0].facts.organisation == name
+    attributes = {pair.key.name: pair.value for pair in (await handle.describe()).typed_search_attributes}
+    assert attributes[wire.TENANT_REF] == step.view.parties.customer, "operators find it under who has it now"
     await handle.execute_update(wire.SET_UP_LINE, {"actor": "dora", "answers": {}})
     await handle.result()
