@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.definitions import ApprovalDefinition
+from domain.mail import ASKED
 from domain.organisations import Directory
 from starter.cli.output import answer, plain, shown
 from starter.cli.session import Json, with_database
@@ -22,6 +25,8 @@ from starter.simulation.story import SimulatedMail, SimulatedStep, Simulation
 app = typer.Typer()
 
 _INDENT = " " * 30
+_CHECKED = "order.checked"
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 @app.command()
@@ -81,6 +86,8 @@ def _timeline(simulation: Simulation) -> Iterator[Text]:
     for mail in simulation.mails:
         mails.setdefault(mail.seq, []).append(mail)
     for step in simulation.steps:
+        if step.action == _CHECKED and not step.waiting_for:
+            continue  # Nothing is checked in a simulation, so it says nothing of the definition.
         yield Text.assemble((f"{span(step.after):>10}  {shown(step.at)}", "dim"), "  ", _step(step))
         if step.message:
             yield _below(step.message)
@@ -96,19 +103,31 @@ def _step(step: SimulatedStep) -> Text:
     kind, _, verb = step.action.partition(".")
     where = f" {step.stage}" if step.stage else f" {kind}"
     again = f" (round {step.round})" if step.round and step.round > 1 else ""
-    facts = "".join(f", {name.replace('_', ' ')}: {value}" for name, value in step.data.items())
+    facts = "".join(f", {name.replace('_', ' ')}: {_readable(value)}" for name, value in step.data.items())
     reason = f", reason: {step.reason}" if step.reason else ""
     said = plain(f"{step.actor}: {verb.replace('_', ' ')}{where}{again}{facts}{reason}")
     return Text.assemble(said, (f"  refused: {step.code}", "red") if step.code else "")
 
 
+def _readable(value: str) -> str:
+    """A fact of a step; instants as everywhere else."""
+    if not _INSTANT.match(value):
+        return value
+    return f"{shown(datetime.fromisoformat(value))} UTC"
+
+
 def _letters(mails: Iterable[SimulatedMail]) -> Iterator[str]:
-    """Who gets which mail, one line for each kind."""
-    readers: dict[str, list[str]] = {}
+    """Who gets which mail, one line for each kind: whom it asks for something, and whom it only tells."""
+    readers: dict[str, tuple[list[str], list[str]]] = {}
     for mail in mails:
         late = " (in the hourly digest)" if mail.collected else ""
-        readers.setdefault(mail.template, []).append(f"{mail.name}{late}")
-    return (f"mail {kind.replace('_', ' ')}: {', '.join(names)}" for kind, names in readers.items())
+        asked, told = readers.setdefault(mail.template, ([], []))
+        (asked if mail.asks else told).append(f"{mail.name}{late}")
+    for kind, (asked, told) in readers.items():
+        who = ", ".join(asked or told)
+        news = f"; for information: {', '.join(told)}" if asked and told else ""
+        only = " (for information)" if told and not asked and kind in ASKED else ""
+        yield f"mail {kind.replace('_', ' ')}{only}: {who}{news}"
 
 
 def _undone(simulation: Simulation) -> Iterator[Text]:
@@ -118,7 +137,8 @@ def _undone(simulation: Simulation) -> Iterator[Text]:
 
 def _end(simulation: Simulation) -> Text:
     people = {mail.recipient for mail in simulation.mails}
-    said = f" after {simulation.days:g} days; the line is {simulation.state.replace('_', ' ')}"
+    took = span(simulation.ended_at - simulation.started_at)
+    said = f" after {took}; the line is {simulation.state.replace('_', ' ')}"
     reason = f": {simulation.reason}" if simulation.reason else ""
     mails = f". {len(simulation.mails)} mails to {len(people)} addresses."
     return Text.assemble((simulation.outcome, "bold"), plain(said + reason + mails))

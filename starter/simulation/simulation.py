@@ -18,6 +18,7 @@ from domain.decisions import ApprovalStatus
 from domain.definition_checks import findings
 from domain.definitions import ApprovalDefinition
 from domain.errors import Code, Refusal
+from domain.mail import ASKED
 from domain.orders import OrderLine
 from domain.organisations import Directory
 from domain.request_data import request_data
@@ -128,6 +129,7 @@ async def _mails(database: Database, record: Record) -> tuple[SimulatedMail, ...
             name=mail.name,
             recipient=mail.recipient,
             collected=mail.status is MailStatus.COLLECTING,
+            asks=mail.why in ASKED.get(mail.template, ()),
         )
         for mail in sorted(outbox, key=lambda each: (each.seq, each.template, each.person))
     )

@@ -64,6 +64,7 @@ class SimulatedMail(Message):
         seq: The step that caused it.
         person: The recipient's key.
         collected: Whether it would have waited for the recipient's hourly digest.
+        asks: Whether it wants something of the recipient; otherwise it is only news to them.
     """
 
     after: timedelta
@@ -74,6 +75,7 @@ class SimulatedMail(Message):
     name: str
     recipient: str
     collected: bool
+    asks: bool = False
 
 
 class Simulation(Message):

@@ -41,7 +41,10 @@ async def test_an_unpublished_definition_is_played_and_its_findings_come_first(
     assert reminder.startswith(" 30d 00:0")
     assert any("mail approval reminder: Urs Caduff" in each for each in lines)
     assert any("waits for Managers: Urs Caduff, until " in each for each in lines)
-    assert lines[-1].startswith("EXPIRED after 60 days; the line is expired")
+    [told] = [each for each in lines if "mail approval requested" in each]
+    assert "Urs Caduff; for information: Lena Brunner" in told
+    assert lines[-1].startswith("EXPIRED after 60d 00:0")
+    assert "; the line is expired: " in lines[-1]
 
     listed = await run("definitions", "list", "--json")
     assert listed.json == [], "nothing was published"

@@ -127,6 +127,8 @@ async def test_the_example_plays_a_condition_a_question_refusals_and_a_quorum(tm
     assert set(refused) == {Code.ON_HOLD, Code.NOT_ALLOWED}
     assert SALES in (refused[Code.ON_HOLD] or "")
     assert readers(simulation, Template.APPROVAL_ASKED) == [SALES]
+    asked = {each.person for each in simulation.mails if each.asks}
+    assert asked == {SALES, "bergsicht-finance-1", *MANAGERS}, "nobody else has to do anything"
     assert (simulation.outcome, simulation.state) == (ApprovalStatus.APPROVED, "scheduled")
     assert simulation.request.parameters == {"size": "small", "amount": "12000"}
 
