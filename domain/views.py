@@ -26,6 +26,10 @@ MAX_SUMMARY_BYTES = 380
 """The server takes summaries of up to 400 bytes, quotation marks included; a longer one stops the run."""
 
 
+MAX_NAMED = 20
+"""Names in one line; a role may have a thousand people, and every step of a process carries the line."""
+
+
 _MARKDOWN = re.compile(r"([\\`*_\[\]()<>#|!~])")
 
 
@@ -46,9 +50,17 @@ def at(instant: datetime | None) -> str:
 
 def names(people: Iterable[Approver]) -> str:
     """People's names in one line, delegates with the name of whoever they decide for."""
-    return ", ".join(
+    return listed(
         f"{each.name} for {each.stands_for_name}" if each.stands_for_name else each.name for each in people
     )
+
+
+def listed(names_: Iterable[str]) -> str:
+    """Names in one line that people can still read: the first ones, and how many more there are."""
+    said = list(names_)
+    further = len(said) - MAX_NAMED
+    more = f" and {further} more" if further > 0 else ""
+    return ", ".join(said[:MAX_NAMED]) + more
 
 
 _PARTS = {

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from domain.decisions import DecisionRecorded
 from domain.statistics import StageFigures
-from domain.views import named, names
+from domain.views import listed, named, names
 from starter.approvals import ApprovalShown
 from starter.cli.output import answer, facts, table
 from starter.cli.session import Actor, Json, Process, Reason, RequestId, call
@@ -228,4 +228,4 @@ def _seconds(time: timedelta | None) -> timedelta | None:
 
 def _asked(stage: StageEntry) -> str:
     said = {seat.person: seat.verdict for seat in stage.seats}
-    return ", ".join(f"{named(seat)} ({said.get(seat.key) or 'open'})" for seat in stage.roster or ())
+    return listed(f"{named(seat)} ({said.get(seat.key) or 'open'})" for seat in stage.roster or ())

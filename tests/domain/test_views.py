@@ -64,6 +64,14 @@ def test_an_open_stage_names_whose_decision_it_waits_for(
     assert waiting_for_approval(snapshot(opened(stage(**rule), roster=roster))) == words
 
 
+def test_of_many_people_the_first_are_named_and_the_others_counted() -> None:
+    many = tuple(f"p{number:03}" for number in range(1_000))
+    approval = opened(stage(combine="all"), roster=many)
+    waiting = waiting_for_approval(snapshot(approval))
+    assert waiting == f"First: {', '.join(each.title() for each in many[:20])} and 980 more"
+    assert waiting_for_approval(snapshot(opened(stage(combine="all"), roster=many[:20]))).endswith(", P019")
+
+
 def test_a_stage_without_a_roster_waits_for_the_directory() -> None:
     approval = Approval(definition(), requester="req")
     approval.open_next(NOW)
