@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from domain.base import Command, Key, Message, Name, Text, UtcDatetime, one_line
 from domain.contact import Contact
+from domain.errors import Code, Refusal
+from domain.forms import COUNTRIES
 from domain.organisations import OrganisationKind
 
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(one_line)]
@@ -60,6 +62,21 @@ class OrganisationChoice(Command):
         if (self.key is None) == (self.new is None):
             raise ValueError("choose an organisation by `key`, or describe a `new` one")
         return self
+
+
+def check_country(choice: OrganisationChoice, field: str) -> None:
+    """Refuses to create an organisation in a country that there is not.
+
+    `NewOrganisation` itself reads whatever histories hold (SPEC 10).
+
+    Raises:
+        Refusal: INVALID_INPUT naming the field.
+    """
+    if choice.new is not None and choice.new.country not in COUNTRIES:
+        raise Refusal(
+            Code.INVALID_INPUT,
+            f"{field}.new.country: {choice.new.country} is no ISO 3166-1 alpha-2 code, for example CH",
+        )
 
 
 class SetUpBy(StrEnum):

@@ -26,6 +26,7 @@ from domain.mapping import (
     OrganisationChoice,
     SetUpBy,
     SetUpLine,
+    check_country,
 )
 from domain.orders import OrderContext, OrderLine
 from domain.organisations import OrganisationKind, Parties, Permission
@@ -93,6 +94,9 @@ class Mapping(Contacts, Asking):
             contact.check_link(command.generation)
         if not contact.was_asked:
             raise Refusal(Code.NOT_PENDING, "line: it is still being prepared; the mail goes out by itself")
+        check_country(command.partner, "partner")
+        if command.customer is not None:
+            check_country(command.customer, "customer")
         if command.customer_admin is not None:
             reachable(command.customer_admin, "customer_admin")
         if command.set_up_by is SetUpBy.CUSTOMER and self.offer.form is None:

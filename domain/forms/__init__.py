@@ -9,10 +9,12 @@ from __future__ import annotations
 from domain.forms.answers import Answers, FormFinding, Problem, draft_findings, read_draft, validate
 from domain.forms.fields import FormField, VisibleWhen, Words
 from domain.forms.form import Distribution, Form, Group
+from domain.forms.formats import COUNTRIES
 from domain.forms.schema import json_schema
 from domain.forms.shown import answers_in, audit_data, flatten, rows
 
 __all__ = [
+    "COUNTRIES",
     "Answers",
     "Distribution",
     "Form",

@@ -199,7 +199,8 @@ def _named(name: str, key: str | None) -> str:
 def _choice(field: str, key: str | None, new: Described | None) -> OrganisationChoice:
     created = None
     if new is not None:
-        named = dict(zip(("name", "industry", "country"), new, strict=True))
+        name, industry, country = new
+        named = {"name": name, "industry": industry, "country": country.upper()}
         created = validated(NewOrganisation, named, f"new_{field}")
     return validated(OrganisationChoice, {"key": key, "new": created}, field)
 

@@ -18,7 +18,7 @@ DAVE = "dave@kueferei.example"
 ADMIN = "admin@contoso.example"
 BY_SALES = ("--as", SALES)
 CUSTOMER = ("--partner", "bergsicht", "--customer", "kueferei")
-NEW_CUSTOMER = ("--partner", "bergsicht", "--new-customer", "Contoso AG", "Retail", "CH")
+NEW_CUSTOMER = ("--partner", "bergsicht", "--new-customer", "Contoso AG", "Retail", "ch")
 SITES = {"sites": [{"name": "kueferei", "time_zone": "Europe/Zurich", "licences": 25}]}
 
 

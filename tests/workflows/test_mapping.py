@@ -31,6 +31,7 @@ FORM = {
     "fields": [{"name": "site", "type": "text", "title": {"en": "Site", "de": "Site"}, "required": False}]
 }
 BY_PARTNER = FOR_CUSTOMER.model_copy(update={"generation": None, "actor": "dora"})
+NOWHERE = NewOrganisation(name="Atlantis AG", industry="Retail", country="ZZ")
 ADMIN = Contact(email="admin@contoso.example")
 Run = WorkflowHandle[object, object]
 
@@ -129,6 +130,8 @@ async def test_l12_a_directory_that_is_away_binds_nothing(scene: Scene, world: W
         ({"partner": OrganisationChoice(key="nobody")}, "partner"),
         ({"customer": OrganisationChoice(key="nobody")}, "customer"),
         ({"customer": OrganisationChoice(key="partner")}, "customer"),
+        ({"customer": OrganisationChoice(new=NOWHERE)}, "customer.new.country"),
+        ({"partner": OrganisationChoice(new=NOWHERE)}, "partner.new.country"),
         ({"set_up_by": SetUpBy.CUSTOMER, "customer_admin": ADMIN}, "set_up_by"),
         ({"set_up_by": SetUpBy.NOW, "answers": {"site": "x"}}, "answers"),
     ],
