@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from domain.approval import Approval
-from domain.course import MAX_ROUNDS
 from domain.definitions import ApprovalDefinition, OnChange, Stage
 from domain.errors import Code, Refusal
 from tests.domain.approval_samples import asked, changes_to
@@ -67,20 +66,33 @@ def test_a_request_to_which_no_stage_applies_is_approved_as_its_definition_says(
     assert (approval.status, approval.skipped, approval.opened_at) == ("APPROVED", ("first",), None)
 
 
+def test_conditions_hold_where_nobody_can_tell() -> None:
+    assert opened(stage(when="no"), stage("second")).stage.name == "first"
+
+
 # Jumps and rounds
 
 
-def test_an_approval_jumps_where_the_stage_says() -> None:
-    approval = started(stage(on_approve="third"), stage("second"), stage("third"))
+@pytest.mark.parametrize("before", [[], ["earlier"]])
+def test_an_approval_jumps_where_the_stage_says(before: list[str]) -> None:
+    stages = stage(on_approve="third"), stage("second"), stage("third")
+    approval = started(*map(stage, before), *stages)
+    for _ in before:
+        vote(approval, "ann+")
+        goes_on(approval, "ann")
     vote(approval, "ann+")
     assert goes_on(approval, "ann") == "third"
-    assert approval.passed == {"first"}
+    assert approval.passed == {*before, "first"}
     assert refused(approval, says("ann", stage="second")).code is Code.WRONG_STAGE
     assert refused(approval, says("ann", stage="first")).code is Code.ALREADY_DECIDED
 
 
 def test_an_approval_may_end_it_before_the_last_stage() -> None:
     approval = started(stage(on_approve="end"), stage("second"))
+    assert vote(approval, "ann+").status == "APPROVED"
+    approval = started(stage(), stage("second", on_approve="end"), stage("third"))
+    vote(approval, "ann+")
+    goes_on(approval, "ann")
     assert vote(approval, "ann+").status == "APPROVED"
 
 
@@ -101,15 +113,28 @@ def test_a_denial_leads_back_and_everything_from_there_is_decided_anew() -> None
 
 def test_whoever_was_first_to_go_back_is_not_asked_more_often_than_the_rounds_allow() -> None:
     approval = started(stage(), stage("second", on_deny="first"))
-    for round_ in range(1, MAX_ROUNDS + 1):
+    for round_ in range(1, 20 + 1):
         assert approval.round == round_
         approval.decide(says("ann", round=round_), NOW)
         goes_on(approval, "dee")
         answer = approval.decide(says("dee", "deny", stage="second", round=round_), NOW)
-        if round_ < MAX_ROUNDS:
+        if round_ < 20:
             goes_on(approval, "ann")
     assert answer.status == "REJECTED"
     assert approval.ended_by == "dee"
+
+
+def test_new_definitions_may_add_rounds_in_which_nothing_goes_back_any_more() -> None:
+    approval = started(stage(), stage("second", on_deny="first"))
+    for _ in range(20):
+        changes_to(approval, approval.definition)
+        goes_on(approval, "ann")
+    assert approval.round == 21
+    with pytest.raises(Refusal, match="it has gone 20 rounds"):
+        approval.check_rounds()
+    approval.decide(says("ann", round=21), NOW)
+    goes_on(approval, "dee")
+    assert approval.decide(says("dee", "deny", stage="second", round=21), NOW).status == "REJECTED"
 
 
 @pytest.mark.parametrize("by", ["deadline", "want of approvers"])
