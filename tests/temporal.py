@@ -16,7 +16,7 @@ from starter.dev.temporal import TemporalServer, VirtualTime
 @pytest.fixture(scope="session")
 async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
     """A server that all tests of this process share; they keep apart by workflow ids and task queues."""
-    async with TemporalServer(tmp_path_factory.mktemp("temporal")) as server:
+    async with TemporalServer(tmp_path_factory.mktemp("temporal"), keeps=False) as server:
         yield server
 
 
