@@ -74,9 +74,11 @@ class Provisioning:
         """
         adapter = self._adapter(request.adapter)
         order = request.order
+        was_there = any(activity.info().heartbeat_details)  # An attempt before may have found and removed it.
         try:
-            async with heartbeating():
-                before = await adapter.status(order)
+            async with heartbeating(was_there):
+                was_there = not is_gone(await adapter.status(order)) or was_there
+            async with heartbeating(was_there):
                 answer = await adapter.deprovision(order)
                 after = await adapter.status(order)
         except AdapterUnavailable as error:
@@ -87,7 +89,7 @@ class Provisioning:
             raise _refused(request, answer)
         if answer.outcome is Outcome.PENDING or not is_gone(after):
             raise _not_yet(request, answer)
-        return Removed(was_there=not is_gone(before))
+        return Removed(was_there=was_there)
 
     def _adapter(self, name: str) -> Adapter:
         adapter = self._adapters.get(name)
