@@ -48,10 +48,14 @@ class OpenByAge(Message):
 class StageFigures(Message):
     """What became of one stage of one definition.
 
+    Each opening is counted once: as decided, undecided, expired, withdrawn or open.
+
     Attributes:
         definition: As `name@version`.
         decided: Ended as approved or rejected, by at least one vote; the percentiles are theirs.
-        undecided: Passed or denied without a vote: by its deadline, by rule, or because nobody may decide it.
+        undecided: Passed or denied without a vote: by its deadline, by rule, by the outside system it waited
+            for, or because nobody may decide it.
+        withdrawn: Taken back, cancelled, ended from outside, or void since another definition took over.
         p50: Time from opening to end that half of them took at most; None if none was decided.
         held: Of the open ones, those too few people may decide.
         escalated: Of all of them, those that were escalated.
@@ -70,6 +74,7 @@ class StageFigures(Message):
     held: int
     escalated: int = 0
     sent_back: int = 0
+    withdrawn: int = 0
 
 
 def percentile(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
@@ -87,6 +92,8 @@ def figures(definition: str, stage: str, seen: Iterable[StageSeen], now: datetim
     openings = list(seen)
     ended = [each for each in openings if each.status in DECIDED and each.ended_at is not None]
     times = sorted(each.ended_at - each.opened_at for each in ended if each.voted and each.ended_at)
+    expired = sum(each.status is ApprovalStatus.EXPIRED for each in openings)
+    open_ = [each for each in openings if each.is_open]
     return StageFigures(
         definition=definition,
         stage=stage,
@@ -95,11 +102,12 @@ def figures(definition: str, stage: str, seen: Iterable[StageSeen], now: datetim
         p90=percentile(times, 90),
         p95=percentile(times, 95),
         undecided=sum(not each.voted for each in ended),
-        expired=sum(each.status is ApprovalStatus.EXPIRED for each in openings),
-        open=_by_age(now - each.opened_at for each in openings if each.is_open),
-        held=sum(each.is_open and each.held for each in openings),
+        expired=expired,
+        open=_by_age(now - each.opened_at for each in open_),
+        held=sum(each.held for each in open_),
         escalated=sum(each.escalated for each in openings),
         sent_back=sum(each.sent_back for each in openings),
+        withdrawn=len(openings) - len(ended) - expired - len(open_),
     )
 
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.decisions import DecisionRecorded
-from domain.statistics import StageFigures
+from domain.statistics import OpenByAge, StageFigures
 from domain.views import listed, named, names
 from starter.approvals import ApprovalShown
 from starter.cli.output import answer, facts, table
@@ -204,26 +204,38 @@ def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
             each.definition,
             each.stage,
             each.decided,
-            *map(_seconds, (each.p50, each.p90, each.p95)),
-            *each.open.model_dump().values(),
-            each.held,
-            each.escalated,
-            each.sent_back,
-            each.expired,
-            each.undecided,
+            *map(_took, (each.p50, each.p90, each.p95)),
+            _by_age(each.open),
+            *(each.held or "", each.escalated or "", each.sent_back or ""),
+            *(each.expired or "", each.withdrawn or "", each.undecided or ""),
         )
         for each in found
     )
     titles = (
-        *("Definition", "Stage", "Decided", "p50", "p90", "p95"),
-        *("Open <1 d", "1-7 d", "7-30 d", ">30 d", "Held", "Escalated", "Sent back", "Expired", "Undecided"),
+        *("Definition", "Stage", "Decided", "p50", "p90", "p95", "Open, by age"),
+        *("Held", "Escalated", "Sent back", "Expired", "Withdrawn", "Without a vote"),
     )
     return table("", *titles, rows=rows, empty="Nothing was asked to be decided.")
 
 
-def _seconds(time: timedelta | None) -> timedelta | None:
-    """A time as people read it: without fractions of a second."""
-    return None if time is None else timedelta(seconds=round(time.total_seconds()))
+def _took(time: timedelta | None) -> str:
+    """A time as people read it: days, hours and minutes, or to the second below a day."""
+    if time is None:
+        return ""
+    minutes, seconds = divmod(round(time.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}:{minutes:02}:{seconds:02}"
+    return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
+
+
+def _by_age(open_: OpenByAge) -> str:
+    """How many stages are open, and since when."""
+    ages = {"<1d": open_.under_1_day, "1-7d": open_.from_1_to_7_days}
+    ages |= {"7-30d": open_.from_7_to_30_days, ">30d": open_.over_30_days}
+    counted = {age: number for age, number in ages.items() if number}
+    said = ", ".join(f"{number} {age}" for age, number in counted.items())
+    return f"{sum(counted.values())}: {said}" if len(counted) > 1 else said
 
 
 def _asked(stage: StageEntry) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from storage import projection
 from storage.database import Database
 from storage.stages import Stages
@@ -14,7 +16,9 @@ async def test_the_figures_are_shown_and_narrowed(run: Run, sqlite_database: Dat
         await projection.advance(session, [waiting])
         await (await Stages.of(session, waiting.process)).update(waiting.view, [waiting], None)
 
-    assert "two-steps@1" in (await run("approvals", "stats")).out
+    shown = (await run("approvals", "stats")).out
+    assert "two-steps@1" in shown
+    assert re.search(r" 1 (<1d|1-7d|7-30d|>30d)", shown), "the age depends on when this runs"
     (found,) = (await run("approvals", "stats", "--definition", "two-steps", "--json")).json
     assert (found["stage"], found["decided"], found["p50"]) == ("technical", 0, None)
     assert sum(found["open"].values()) == 1

@@ -63,6 +63,33 @@ def test_what_ended_otherwise_has_no_time_to_decision() -> None:
     assert (found.decided, found.p50, found.expired, found.undecided) == (0, None, 2, 2)
 
 
+@given(
+    st.lists(
+        st.builds(
+            seen,
+            st.sampled_from(ApprovalStatus),
+            is_open=st.booleans(),
+            voted=st.booleans(),
+            held=st.booleans(),
+        )
+    )
+)
+def test_each_opening_is_counted_once(openings: list[StageSeen]) -> None:
+    possible = [each for each in openings if not each.is_open or each.status is ApprovalStatus.PENDING]
+    found = figures("release@1", "first", possible, NOW)
+    ended = found.decided + found.undecided + found.expired + found.withdrawn
+    assert ended + sum(found.open.model_dump().values()) == len(possible)
+
+
+def test_what_was_taken_back_or_ended_from_outside_is_withdrawn() -> None:
+    gone = [
+        seen(ApprovalStatus.WITHDRAWN),
+        seen(ApprovalStatus.FAILED),
+        seen(ApprovalStatus.PENDING, ended_at=None),
+    ]
+    assert figures("release@1", "first", [*gone, seen(), waiting(DAY)], NOW).withdrawn == 3
+
+
 @pytest.mark.parametrize(
     ("age", "name"),
     [
