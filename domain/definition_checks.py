@@ -54,7 +54,9 @@ class DefinitionFinding:
 
 
 def findings(
-    definition: ApprovalDefinition, people: Mapping[str, bool] | None = None
+    definition: ApprovalDefinition,
+    people: Mapping[str, bool] | None = None,
+    seats: Mapping[str, int] | None = None,
 ) -> tuple[DefinitionFinding, ...]:
     """Everything that can be said of a definition without a request, blocking findings first.
 
@@ -62,6 +64,7 @@ def findings(
         definition: What is to be published.
         people: Everybody in the directory by key, and whether they are still there; None if it is not at
             hand. Who is not in it is a warning only, as people may be loaded later.
+        seats: How many people the directory could seat at most, by stage, where that is known.
     """
     graph = Graph(definition)
     found = [*_size(definition), *_ways(definition, graph), *_requester(definition)]
@@ -69,6 +72,7 @@ def findings(
         found += _stage(stage, f"stages.{index}")
     if people is not None:
         found += _people(definition, people)
+    found += _quorums(definition, seats or {})
     return tuple(sorted(found, key=lambda each: each.severity is not Severity.BLOCKING))
 
 
@@ -216,6 +220,17 @@ def _people(definition: ApprovalDefinition, people: Mapping[str, bool]) -> Itera
                 yield _warning(place, f"{key} is not in the directory")
             elif not people[key]:
                 yield _warning(place, f"{key} has left and can decide nothing")
+
+
+def _quorums(definition: ApprovalDefinition, seats: Mapping[str, int]) -> Iterator[DefinitionFinding]:
+    """Quorums of a role or permission that nobody has so many people with."""
+    for index, stage in enumerate(definition.stages):
+        most = seats.get(stage.name)
+        if stage.quorum is not None and most is not None and stage.quorum > most:
+            yield _warning(
+                f"stages.{index}.quorum",
+                f"{stage.quorum}, but no {stage.asks.party} in the directory has more than {most} to ask",
+            )
 
 
 def _asked(definition: ApprovalDefinition) -> Iterator[tuple[str, Approvers]]:

@@ -115,7 +115,10 @@ async def publish(
             done = await catalogue.publish(session, offers, definitions, at, dry_run=dry_run)
             new_definitions = [each for each in definitions if each.reference in done.new]
             people = await stored.people(session)
-            found = {each.reference: findings(each, people) for each in new_definitions}
+            found = {
+                each.reference: findings(each, people, await stored.most_seats(session, each))
+                for each in new_definitions
+            }
             _refuse_blocking(found)
     new_offers = [each for each in offers if each.reference in done.new]
     new: list[Offer | ApprovalDefinition] = [*new_definitions, *new_offers]

@@ -6,19 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, desc, distinct, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.decisions import ApprovalStatus, Verdict
 from domain.definitions import ApprovalDefinition, Purpose
 from domain.errors import Code, Refusal
+from domain.organisations import roles_with
 from storage import catalogue
 from storage.requests import open_requests
 from storage.tables import (
     ApprovalRow,
     ApprovalSeatRow,
     DefinitionVersionRow,
+    GrantRow,
+    OrganisationRow,
     PersonRow,
     ProcessRow,
     RemovedDefinitionRow,
@@ -228,6 +231,33 @@ async def people(session: AsyncSession) -> dict[str, bool]:
     """Everybody in the directory by key, and whether they are still there."""
     rows = await session.execute(select(col(PersonRow.key), col(PersonRow.active)))
     return {row.key: row.active for row in rows}
+
+
+async def most_seats(session: AsyncSession, definition: ApprovalDefinition) -> dict[str, int]:
+    """How many people each stage with a quorum could ask at most, by its name: at the party that has most."""
+    found = {}
+    for stage in definition.stages:
+        if stage.quorum is None:
+            continue
+        asked = stage.asks
+        roles = roles_with(asked.permission) if asked.permission else frozenset()
+        roles |= {asked.role} if asked.role else set()
+        most = await session.scalar(
+            select(func.count(distinct(col(GrantRow.person))).label("people"))
+            .join(OrganisationRow, col(OrganisationRow.key) == col(GrantRow.organisation))
+            .join(PersonRow, col(PersonRow.key) == col(GrantRow.person))
+            .where(
+                col(OrganisationRow.kind) == asked.party,
+                col(PersonRow.active),
+                col(GrantRow.role).in_(roles),
+                col(GrantRow.person).not_in(asked.people),
+            )
+            .group_by(col(GrantRow.organisation))
+            .order_by(desc("people"))
+            .limit(1)
+        )
+        found[stage.name] = len(set(asked.people)) + (most or 0)
+    return found
 
 
 async def _current(session: AsyncSession) -> dict[str, int]:

@@ -83,7 +83,8 @@ async def _simulate(plan: Plan, installation: Database, database: Database, fold
     async with database.session() as session:
         around = await bring_in(session, installation, plan.directory, at)
         line = await place(session, plan.request, plan.definition, around.offers, at)
-        said = findings(plan.definition, await definitions.people(session))
+        seats = await definitions.most_seats(session, plan.definition)
+        said = findings(plan.definition, await definitions.people(session), seats)
     async with site(folder, database) as stack:
         await _start(stack, line)
         play = Play(stack, plan.script)

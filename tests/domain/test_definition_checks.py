@@ -292,6 +292,17 @@ def test_people_who_are_unknown_or_have_left_are_pointed_out_wherever_they_are_n
     assert {each.severity for each in found} == {Severity.WARNING}
 
 
+def test_a_quorum_that_nobody_has_so_many_people_for_is_pointed_out() -> None:
+    of_role = definition(
+        stage("one", combine="quorum", quorum=3, approvers={"party": "partner", "role": "finance"}),
+        stage("two"),
+    )
+    assert findings(of_role) == findings(of_role, None, {"one": 3}) == ()
+    (found,) = findings(of_role, None, {"one": 2})
+    assert (found.path, found.severity) == ("stages.0.quorum", Severity.WARNING)
+    assert found.message == "3, but no partner in the directory has more than 2 to ask"
+
+
 def test_a_large_definition_is_a_warning_and_a_huge_one_is_refused() -> None:
     def naming(stages: int, people: int) -> ApprovalDefinition:
         return definition(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.content import ADDED_LATER
 from domain.decisions import ApprovalStatus, Verdict
-from domain.definitions import ApprovalDefinition, Purpose, content_hash
+from domain.definitions import ApprovalDefinition, Purpose, Stage, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.transitions import PlannedLine, ProcessKind
@@ -278,3 +278,23 @@ async def test_finding_a_version_gives_its_body_and_hash(session: AsyncSession) 
     version = await definitions.find(session, "two-steps", 1)
     assert (version.body, version.hash) == (at_version(1), content_hash(at_version(1)))
     assert (await refusal(definitions.find(session, "two-steps", 3)))[0] is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        ({"party": "customer", "permission": "approve"}, 2),
+        ({"party": "customer", "role": "finance"}, 1),
+        ({"party": "customer", "role": "finance", "permission": "approve"}, 2),
+        ({"party": "customer", "role": "finance", "people": ["bob", "zoe"]}, 2),
+        ({"party": "provider", "role": "finance"}, 0),
+        ({"people": ["ada", "bob", "zoe"]}, 3),
+    ],
+)
+async def test_a_quorum_has_those_it_names_and_the_people_of_the_party_that_has_most(
+    session: AsyncSession, asked: dict[str, Any], most: int
+) -> None:
+    rule = {"name": "one", "title": "One", "combine": "quorum", "quorum": 1, "approvers": asked}
+    stages = (Stage.model_validate(rule), *DEFINITION.stages)
+    found = await definitions.most_seats(session, DEFINITION.model_copy(update={"stages": stages}))
+    assert found == {"one": most}
