@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from tests.replay import approval_scenarios  # noqa: F401 - registers its scenarios
+from tests.replay import approval_scenarios, fulfilment_scenarios  # noqa: F401 - register their scenarios
 from tests.replay.goldens import activity_inputs
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.conftest import Scene, scene, world  # noqa: F401 - fixtures
