@@ -135,7 +135,7 @@ class Course:
     @property
     def passed(self) -> frozenset[str]:
         """The stages of this round that need no decision any more, the open one included once it is over."""
-        return self._passed | ({self.stage.name} if self._opening and self.stage_is_over else set())
+        return self._passed.union([self.stage.name] if self._opening and self.stage_is_over else [])
 
     def _following(self) -> tuple[int | None, tuple[str, ...]]:
         """The stage that is next, and those before it that are passed over as their condition is false."""
