@@ -69,7 +69,7 @@ REFUSALS: dict[Code, Meaning] = {
     Code.REASON_REQUIRED: Meaning(422, 2, "Give a reason."),
     Code.NOT_ALLOWED: Meaning(409, 5, "The definition, or what happened before, does not allow this action."),
     Code.ON_HOLD: Meaning(409, 5, "Wait for the answer, or have the question taken back."),
-    Code.IDEMPOTENCY_MISMATCH: Meaning(422, 5, "Use a new idempotency key for a different order."),
+    Code.IDEMPOTENCY_MISMATCH: Meaning(422, 5, "Use a new idempotency key for what is different."),
     Code.DUPLICATE: Meaning(409, 5, "Use the service that exists."),
     Code.LINES_STARTED: Meaning(409, 5, "Send the command to the order's lines."),
     Code.NOT_DEPLOYABLE: Meaning(409, 5, "Only a confirmed line can be deployed."),

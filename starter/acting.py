@@ -111,9 +111,7 @@ class Acting(Pending):
         }
         command = validated(kind, said | more)
         try:
-            return await self._update(
-                process, UPDATES[kind], command, ActionRecorded, meant.get("request_id")
-            )
+            return await self._say(process, UPDATES[kind], command, ActionRecorded, meant.get("request_id"))
         except NotRunning:
             raise await self._refusal_after_end(process) from None
 

@@ -130,7 +130,7 @@ class Approvals(Pending):
         }
         decision = validated(Decide, said)
         try:
-            return await self._update(process, wire.DECIDE, decision, DecisionRecorded, request_id)
+            return await self._say(process, wire.DECIDE, decision, DecisionRecorded, request_id)
         except NotRunning:
             return await self._answer_late(process, decision)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
-from domain.decisions import ApprovalStatus, Verdict
+from pydantic import ValidationError
+
+from domain.actions import ActionRecorded, StageCommand
+from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessView
 from starter.gateway import Gateway, NotRunning
 
 FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
 """How an approval ends by somebody's decision, and by which."""
+
+
+R = TypeVar("R", DecisionRecorded, ActionRecorded)
 
 
 class Meant(TypedDict, total=False):
@@ -48,6 +54,34 @@ class Pending(Gateway):
         if stage is None:
             raise Refusal(Code.NOT_PENDING, f"{process}: it waits for no approval; it is {view.state}")
         return stage, round_ or 1
+
+    async def _say(
+        self,
+        process: str,
+        name: str,
+        said: Decide | StageCommand,
+        recorded: type[R],
+        request_id: str | None,
+    ) -> R:
+        """Sends a decision or an action and returns its answer.
+
+        Raises:
+            Refusal: IDEMPOTENCY_MISMATCH if the answer is to another command with the same request id, or as
+                `_update`.
+            NotRunning: As `_update`.
+        """
+        try:
+            answer = await self._update(process, name, said, recorded, request_id)
+        except ValidationError:
+            answer = None
+        # Not the stage: what the caller left out may be another one by now.
+        fields = ("actor", "verdict" if isinstance(said, Decide) else "action")
+        if answer is None or any(getattr(answer, each) != getattr(said, each) for each in fields):
+            raise Refusal(
+                Code.IDEMPOTENCY_MISMATCH,
+                f"request_id: {request_id} was used for another command to {process}",
+            )
+        return answer
 
     async def _latest_view(self, process: str) -> ProcessView:
         """The view of a process; it is asked itself if the projection lags behind."""

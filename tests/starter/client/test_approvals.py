@@ -63,6 +63,24 @@ class TestDeciding:
         assert await office.client.approve(archive, ONE, request_id="x") == first
         assert await office.client.approve(archive, ONE) == first
 
+    async def test_a_request_id_stands_for_one_command_only(self, office: Office, archive: str) -> None:
+        await office.client.approve(archive, ONE, request_id="x")
+        for other in (
+            office.client.deny(archive, ONE, "no", request_id="x"),
+            office.client.approve(archive, TWO, request_id="x"),
+            office.client.undo(archive, ONE, request_id="x"),
+        ):
+            code, message = await refusal(other)
+            assert code == "IDEMPOTENCY_MISMATCH"
+            assert message == f"request_id: x was used for another command to {archive}"
+
+    async def test_the_same_request_id_gets_its_answer_though_another_stage_is_open(
+        self, office: Office, gateway: str
+    ) -> None:
+        first = await office.client.approve(gateway, FINANCE, request_id="x")
+        await office.pending(gateway.split("-")[1], "provider")
+        assert await office.client.approve(gateway, FINANCE, request_id="x") == first
+
     async def test_a_denial_needs_its_reason(self, office: Office, archive: str) -> None:
         code, message = await refusal(office.client.deny(archive, ONE))
         assert code == "REASON_REQUIRED"
