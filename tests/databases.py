@@ -97,13 +97,13 @@ def shared_sqlite_url(sqlite_template: Path) -> str:
 @pytest.fixture(scope="session")
 def shared_postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
     """URL of a migrated PostgreSQL database that all tests of this process share."""
-    yield from _created(postgresql_server, postgresql_template)
+    yield from created(postgresql_server, postgresql_template)
 
 
 @pytest.fixture
 def empty_postgresql(postgresql_server: str) -> Iterator[str]:
     """URL of a new, empty PostgreSQL database of the test's own."""
-    yield from _created(postgresql_server, "template1")
+    yield from created(postgresql_server, "template1")
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +127,7 @@ def postgresql_owner(
     postgresql_server: str, postgresql_template: str
 ) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A connection to the PostgreSQL database that each test finds empty, past foreign keys."""
-    for url in _created(postgresql_server, postgresql_template):
+    for url in created(postgresql_server, postgresql_template):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             yield connection
@@ -165,7 +165,7 @@ def own_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.getfixturevalue("sqlite_url")
     else:
         names = ("postgresql_server", "postgresql_template")
-        yield from _created(*map(request.getfixturevalue, names))
+        yield from created(*map(request.getfixturevalue, names))
 
 
 @pytest.fixture
@@ -190,7 +190,8 @@ async def _migrate(url: str) -> None:
     await database.dispose()
 
 
-def _created(server: str, template: str) -> Iterator[str]:
+def created(server: str, template: str) -> Iterator[str]:
+    """The URL of a new database like the template, which is dropped afterwards."""
     name = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")

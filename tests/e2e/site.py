@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,17 +54,20 @@ class Site:
 
     Attributes:
         database: The one the worker works on, SQLite or PostgreSQL.
+        customers: Those nobody has ordered for yet.
     """
 
     stack: Stack
     database: Database
     countersign: Countersign
+    customers: Iterator[str]
 
     # What people do
 
-    async def order_archive(self, customer: int) -> str:
+    async def order_archive(self) -> str:
         """Orders an archive, which two of three managers have to release, and returns the order's id."""
-        submitted = await insisting(lambda: self.countersign.submit(archive_for(customer), "archive"))
+        wanted = archive_for(next(self.customers))
+        submitted = await insisting(lambda: self.countersign.submit(wanted, "archive"))
         return submitted.order
 
     async def asked(self, order: str, number: int = 1) -> str:
@@ -90,9 +93,9 @@ class Site:
         for manager in MANAGERS:
             await self.approve(process, manager)
 
-    async def archive(self, customer: int) -> str:
+    async def archive(self) -> str:
         """Orders an archive, has it released and waits for its end."""
-        order = await self.order_archive(customer)
+        order = await self.order_archive()
         await self.release_archive(order)
         await self.ended(order)
         return order
@@ -198,16 +201,15 @@ async def open_site(folder: Path, database_url: str | None = None) -> AsyncItera
         async with database.session() as session:
             await load_directory(session, CUSTOMERS)
         signer = LinkSigner((link_key(folder),))
-        yield Site(stack, database, Countersign(stack.client, database, allow_special_use=True, links=signer))
+        countersign = Countersign(stack.client, database, allow_special_use=True, links=signer)
+        yield Site(stack, database, countersign, (each.key for each in CUSTOMERS.organisations))
         await database.dispose()
 
 
-def archive_for(customer: int, **more: object) -> SubmitOrder:
+def archive_for(customer: str, **more: object) -> SubmitOrder:
     """An order of an archive."""
     items = (OrderItem(offer="mail-archive"),)
-    return SubmitOrder.model_validate(
-        {"customer": f"customer-{customer}", "requested_by": SALES, "items": items, **more}
-    )
+    return SubmitOrder.model_validate({"customer": customer, "requested_by": SALES, "items": items, **more})
 
 
 def message_id(mail: Mail) -> str:
@@ -238,6 +240,6 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, within: flo
     try:
         async with asyncio.timeout(within):
             while not await condition():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
     except TimeoutError:
         raise TimeoutError(f"waited {within} s for {what}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -12,19 +12,13 @@ import pytest
 
 from domain.decisions import ApprovalStatus
 from domain.errors import Code, Refusal
-from tests.e2e.site import MANAGERS, Site, archive_for, open_site
+from tests.e2e.site import MANAGERS, Site, archive_for
 
 PATIENCE_S = 25
 """How long two votes may take together: a decision waits 3 s for the database, the rest is a busy machine.
 
 A vote that was held up would wait for as long as the file is locked, and its caller gives up after 60 s.
 """
-
-
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with open_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @contextmanager
@@ -42,7 +36,7 @@ def locked(site: Site) -> Iterator[None]:
 async def test_decisions_are_accepted_while_nothing_can_be_written_and_are_written_afterwards(
     site: Site,
 ) -> None:
-    orders = [await site.order_archive(customer) for customer in range(3)]
+    orders = [await site.order_archive() for _ in range(3)]
     processes = [await site.asked(order) for order in orders]
     told = {order: len((await site.countersign.show(order)).timeline) for order in orders}
 
@@ -61,9 +55,10 @@ async def test_decisions_are_accepted_while_nothing_can_be_written_and_are_writt
 
 
 async def test_an_order_that_cannot_be_kept_is_refused_and_nothing_is_started(site: Site) -> None:
+    customer = next(site.customers)
     with locked(site), pytest.raises(Refusal) as refusal:
-        await site.countersign.submit(archive_for(9), "archive")
+        await site.countersign.submit(archive_for(customer), "archive")
     assert refusal.value.code is Code.UNAVAILABLE
-    assert await site.countersign.orders("customer-9") == ()
-    again = await site.countersign.submit(archive_for(9), "archive")
+    assert await site.countersign.orders(customer) == ()
+    again = await site.countersign.submit(archive_for(customer), "archive")
     assert again.created

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from sqlmodel import col, select
 
 from domain import wire
@@ -19,7 +19,7 @@ from starter.dev.keys import link_key
 from storage import directory
 from storage.mails import Mail
 from storage.tables import MailStatus, ResourceRow
-from tests.e2e.site import SALES, Site, insisting, open_site, until
+from tests.e2e.site import SALES, Site, insisting, until
 
 CARLA, DAVE, ADMIN, GONE = (f"{name}@kueferei.example" for name in ("carla", "dave", "admin", "gone"))
 SITES = {"sites": [{"name": "kueferei", "time_zone": "Europe/Zurich", "licences": 25}]}
@@ -32,16 +32,10 @@ def for_customer(**more: object) -> MappingGiven:
     return MappingGiven.model_validate(FOR_CUSTOMER | more)
 
 
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with open_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-async def order(site: Site, customer: int, offer: str = "meetings-suite", contact: str = CARLA) -> str:
-    """An order that its contact has to complete; each customer can have an offer once."""
+async def order(site: Site, offer: str = "meetings-suite", contact: str = CARLA) -> str:
+    """An order that its contact has to complete."""
     wanted = {
-        "customer": f"customer-{customer}",
+        "customer": next(site.customers),
         "requested_by": SALES,
         "items": [{"offer": offer}],
         "provisioning_contact": {"email": contact},
@@ -58,42 +52,42 @@ async def outcome(call: Awaitable[object]) -> Code | None:
     return None
 
 
-async def test_the_whole_way_goes_by_mails_and_links_on_postgresql(
-    tmp_path_factory: pytest.TempPathFactory, postgresql_url: str
-) -> None:
-    async with open_site(tmp_path_factory.mktemp("site"), postgresql_url) as site:
-        site.stack.mail.unknown.add(GONE)
-        placed = await order(site, 1, contact=GONE)
-        line = wire.line_id(placed, 1)
-        await site.step(line, "line.contact_bounced")
-        await site.countersign.change_contact(placed, ContactGiven(email=CARLA), SALES)
-        first = await site.link(line, CARLA)
+async def test_the_whole_way_goes_by_mails_and_links_on_postgresql(postgresql_site: Site) -> None:
+    site = postgresql_site
+    site.stack.mail.unknown.add(GONE)
+    placed = await order(site, contact=GONE)
+    line = wire.line_id(placed, 1)
+    await site.step(line, "line.contact_bounced")
+    await site.countersign.change_contact(placed, ContactGiven(email=CARLA), SALES)
+    first = await site.link(line, CARLA)
+    await site.step(line, "line.details_sent")
 
-        await site.stack.kill_worker()
-        handing_over = asyncio.create_task(
-            insisting(lambda: site.countersign.hand_over(first, ContactGiven(email=DAVE), request_id="over"))
-        )
-        await site.stack.start_worker()
-        assert (await handing_over).generation == 3
+    await site.stack.kill_worker()
+    handing_over = asyncio.create_task(
+        insisting(lambda: site.countersign.hand_over(first, ContactGiven(email=DAVE), request_id="over"))
+    )
+    await site.stack.start_worker()
+    assert (await handing_over).generation == 3
 
-        second = await site.link(line, DAVE)
-        assert await outcome(site.countersign.show_link(first)) is Code.LINK_REVOKED
-        new = {"name": "Küferei Süd AG", "industry": "Crafts", "country": "CH"}
-        given = for_customer(
-            customer={"new": new}, set_up_by="customer", customer_admin={"email": ADMIN, "language": "en"}
-        )
-        mapped = await site.countersign.map_by_link(second, given)
-        async with site.database.reading() as session:
-            assert (await directory.organisation(session, mapped.customer)).partner == "bergsicht"
-        await site.countersign.set_up_by_link(await site.link(line, ADMIN), SITES)
-        await site.ended(placed)
-        await site.nothing_is_lost_or_doubled(placed)
+    second = await site.link(line, DAVE)
+    assert await outcome(site.countersign.show_link(first)) is Code.LINK_REVOKED
+    new = {"name": "Küferei Süd AG", "industry": "Crafts", "country": "CH"}
+    given = for_customer(
+        customer={"new": new}, set_up_by="customer", customer_admin={"email": ADMIN, "language": "en"}
+    )
+    mapped = await site.countersign.map_by_link(second, given)
+    async with site.database.reading() as session:
+        assert (await directory.organisation(session, mapped.customer)).partner == "bergsicht"
+    await site.countersign.set_up_by_link(await site.link(line, ADMIN), SITES)
+    await site.ended(placed)
+    await site.nothing_is_lost_or_doubled(placed)
 
 
 async def test_a_worker_killed_while_a_mapping_is_confirmed_binds_once(site: Site) -> None:
-    placed = await order(site, 1)
+    placed = await order(site)
     line = wire.line_id(placed, 1)
     token = await site.link(line, CARLA)
+    await site.step(line, "line.details_sent")
     given = for_customer(set_up_by="now", answers=SITES)
     mapping = asyncio.create_task(
         insisting(lambda: site.countersign.map_by_link(token, given, request_id="bind"))
@@ -117,9 +111,9 @@ async def test_a_mail_server_that_is_away_delays_the_mail_and_the_closure_clock(
         allow_special_use=True,
         links=LinkSigner((link_key(stack.folder),)),
     )
-    there = Site(stack, site.database, countersign)
+    there = replace(site, countersign=countersign)
     await stack.mail.stop()
-    placed = await order(there, 2)
+    placed = await order(there)
     line = wire.line_id(placed, 1)
 
     async def waiting() -> list[Mail]:
@@ -146,8 +140,8 @@ async def test_a_mail_server_that_is_away_delays_the_mail_and_the_closure_clock(
 
 
 async def test_of_two_people_who_confirm_at_once_one_binds_and_the_other_is_refused(site: Site) -> None:
-    for number in range(10, 14):
-        placed = await order(site, number)
+    for _ in range(4):
+        placed = await order(site)
         token = await site.link(wire.line_id(placed, 1), CARLA)
         codes = await asyncio.gather(
             outcome(site.countersign.map_by_link(token, for_customer())),
@@ -159,8 +153,8 @@ async def test_of_two_people_who_confirm_at_once_one_binds_and_the_other_is_refu
 
 
 async def test_of_a_mapping_and_a_change_of_the_contact_at_once_one_happens(site: Site) -> None:
-    for number in range(20, 24):
-        placed = await order(site, number)
+    for _ in range(4):
+        placed = await order(site)
         token = await site.link(wire.line_id(placed, 1), CARLA)
         codes = await asyncio.gather(
             outcome(site.countersign.map_by_link(token, for_customer())),
@@ -170,7 +164,7 @@ async def test_of_a_mapping_and_a_change_of_the_contact_at_once_one_happens(site
 
 
 async def test_a_cancellation_over_a_killed_worker_gives_back_what_was_reserved(site: Site) -> None:
-    placed = await order(site, 3, "room-systems")
+    placed = await order(site, "room-systems")
     line = wire.line_id(placed, 1)
     await site.step(line, "line.preparing", times=2)
     await site.stack.kill_worker()

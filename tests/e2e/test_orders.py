@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import suppress
-
-import pytest
 
 from domain.errors import Code, Refusal
 from domain.line import LineState, ServiceStatus
@@ -17,14 +14,7 @@ from starter.client import Countersign
 from starter.dev.registrar import set_records
 from storage import inventory, processes
 from storage.database import Database
-from tests.e2e.site import SALES, TICKETS, Site, archive_for, open_site, until
-
-
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with open_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
+from tests.e2e.site import SALES, TICKETS, Site, archive_for, until
 
 CERTIFICATE = SubmitOrder(
     customer="alpenblick",
@@ -87,22 +77,26 @@ async def test_an_order_for_a_domain_is_deployed_verified_and_provisioned(site: 
 async def test_of_many_submissions_at_once_through_two_clients_one_becomes_an_order(site: Site) -> None:
     another = Database(site.stack.running.database_url)
     other_client = await site.stack.temporal.connect()
+    customer = next(site.customers)
     clients = (site.countersign, Countersign(other_client, another, allow_special_use=True))
-    answers = await asyncio.gather(*(clients[n % 2].submit(archive_for(1), "double") for n in range(10)))
+    answers = await asyncio.gather(
+        *(clients[n % 2].submit(archive_for(customer), "double") for n in range(10))
+    )
     await another.dispose()
     assert Counter(answer.created for answer in answers) == {True: 1, False: 9}
     [the_order] = {answer.order for answer in answers}
     assert len({answer.lines for answer in answers}) == 1
     await site.release_archive(the_order)
     await site.ended(the_order)
-    assert [entry.view.order for entry in await site.countersign.orders("customer-1")] == [the_order]
+    assert [entry.view.order for entry in await site.countersign.orders(customer)] == [the_order]
     await site.nothing_is_lost_or_doubled(the_order)
 
 
 async def test_of_different_orders_at_once_under_one_key_one_is_accepted_and_the_others_refused(
     site: Site,
 ) -> None:
-    orders = [archive_for(2, note=note) for note in ("one", "two", "three")]
+    customer = next(site.customers)
+    orders = [archive_for(customer, note=note) for note in ("one", "two", "three")]
     answers = await asyncio.gather(
         *(site.countersign.submit(order, "disputed") for order in orders), return_exceptions=True
     )
@@ -110,11 +104,9 @@ async def test_of_different_orders_at_once_under_one_key_one_is_accepted_and_the
     assert [refusal.code for refusal in refusals] == [Code.IDEMPOTENCY_MISMATCH] * 2
 
 
-async def test_an_order_runs_on_postgresql_as_well(
-    tmp_path_factory: pytest.TempPathFactory, postgresql_url: str
-) -> None:
-    async with open_site(tmp_path_factory.mktemp("site"), postgresql_url) as site:
-        orders = await asyncio.gather(order_certificate(site), site.archive(1))
-        await site.nothing_is_lost_or_doubled(*orders)
-        async with site.stack.database.reading() as session:
-            assert await processes.list_processes(session) == ()
+async def test_an_order_runs_on_postgresql_as_well(postgresql_site: Site) -> None:
+    site = postgresql_site
+    orders = await asyncio.gather(order_certificate(site), site.archive())
+    await site.nothing_is_lost_or_doubled(*orders)
+    async with site.stack.database.reading() as session:
+        assert await processes.list_processes(session) == ()
