@@ -45,7 +45,8 @@ def check_action(approval: Approval, command: StageCommand, now: datetime) -> No
     Before the roster is seated nobody is turned away for lacking a seat; check again once it is.
 
     Raises:
-        Refusal: Those of `admission`, NOT_ALLOWED, LIMIT_REACHED, or NOT_PENDING for a closed question.
+        Refusal: Those of `admission`, NOT_ALLOWED, LIMIT_REACHED, NOT_PENDING for a closed question, or
+            INVALID_INPUT for an empty one.
     """
     what = command.action.replace("_", " ")
     admission.check_open(approval, what)
@@ -175,6 +176,7 @@ def _(command: Inquire, approval: Approval) -> None:
     admission.undecided_seat(approval, command.actor)
     if command.asked == command.actor:
         raise Refusal(Code.NOT_ALLOWED, f"asked: {command.asked} cannot ask themselves")
+    _check_says_something(command.question, "question")
 
 
 @_check.register(Answer)
@@ -184,6 +186,7 @@ def _(command: Answer, approval: Approval) -> None:
         raise Refusal(
             Code.NOT_PERMITTED, f"actor: inquiry {command.inquiry} is for {inquiry.asked.key} to answer"
         )
+    _check_says_something(command.answer, "answer")
 
 
 @_check.register(RecallInquiry)
@@ -247,6 +250,11 @@ def _open_inquiry(approval: Approval, number: int) -> Inquiry:
     if inquiry is None:
         raise Refusal(Code.NOT_PENDING, f"inquiry: {number} is not open in stage {approval.stage.name}")
     return inquiry
+
+
+def _check_says_something(text: str, field: str) -> None:
+    if not text.strip():
+        raise Refusal(Code.INVALID_INPUT, f"{field}: says nothing")
 
 
 def _words(action: Allowed) -> str:

@@ -133,6 +133,16 @@ def test_an_action_the_stage_does_not_allow_is_refused_by_name(
     assert message == f"stage first does not allow to {kind.action.replace('_', ' an ')}"
 
 
+@pytest.mark.parametrize("text", ["", "  \n\t"])
+def test_a_question_and_an_answer_say_something(text: str) -> None:
+    approval = opened(FREE)
+    asking = code_of_action(approval, actions.Inquire, "ann", asked="zoe", question=text)
+    inquire(approval, "ann", "zoe")
+    answering = code_of_action(approval, actions.Answer, "zoe", inquiry=1, answer=text)
+    assert (asking, answering) == (Code.INVALID_INPUT, Code.INVALID_INPUT)
+    assert approval.open_inquiries
+
+
 @pytest.mark.parametrize(
     ("kind", "field"),
     [(actions.Delegate, "to"), (actions.AddApprover, "person"), (actions.Inquire, "asked")],
