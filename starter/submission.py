@@ -121,8 +121,10 @@ class Submissions(Gateway):
         """
         process = wire.order_id(order_id)
         lines = await self._lines(order_id)
-        if not lines and not await self._is_projected(order_id):
-            return None
+        if not lines:
+            if not await self._is_projected(order_id):
+                return None
+            lines = await self._lines(order_id)  # The first call may have started it in between.
         return Submitted(order=order_id, process=process, lines=lines, created=False)
 
 

@@ -169,6 +169,21 @@ class TestAgain:
         await office.line_is(answers[0].order, "confirmed")
         assert len([run async for run in office.client.client.list_workflows(query)]) <= 1
 
+    async def test_an_order_that_another_call_starts_meanwhile_is_answered_with_its_lines(
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = await office.submit("certificate")
+        await office.line_is(first.order, "confirmed")
+        lines, asked = office.client._lines, []
+
+        async def not_there_at_first(order: str) -> object:
+            asked.append(order)
+            return await lines(order) if len(asked) > 1 else ()
+
+        monkeypatch.setattr(office.client, "_lines", not_there_at_first)
+        again = await office.submit("certificate")
+        assert (again.order, again.lines, again.created) == (first.order, first.lines, False)
+
     async def test_it_stays_the_same_order_after_it_has_ended(self, office: Office) -> None:
         first = await office.submit("meetings-flex")
         await office.closed(first.process)
@@ -235,6 +250,7 @@ class TestAgain:
         assert (await offline.submit(order("certificate"), "k1")).order == first.order
 
 
+CONTACT = {"provisioning_contact": {"email": "carla@kueferei.example"}}
 REFUSED = [
     ({"customer": "nobody"}, "INVALID_INPUT", "customer"),
     ({"customer": "nordwall"}, "INVALID_INPUT", "customer"),
@@ -253,6 +269,8 @@ REFUSED = [
     ({"offers": ["certificate", "sign-only", "sign-encrypt"]}, "INVALID_INPUT", "items"),
     ({"offers": ["certificate", "certificate"]}, "DUPLICATE", "items"),
     ({"requested_start": datetime.now(UTC) + timedelta(days=400)}, "INVALID_INPUT", "requested_start"),
+    ({"offers": ["meetings-suite"], "domain": None}, "INVALID_INPUT", "provisioning_contact"),
+    ({"items": [{"offer": "certificate", **CONTACT}]}, "INVALID_INPUT", "items.0.provisioning_contact"),
 ]
 
 
