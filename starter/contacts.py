@@ -23,8 +23,16 @@ def with_contacts(order: SubmitOrder, lines: tuple[Line, ...]) -> tuple[Line, ..
     """The lines with the contacts that complete them: the item's own, or the order's.
 
     Raises:
-        Refusal: INVALID_INPUT if an offer wants a contact and none is named, or an address is none.
+        Refusal: INVALID_INPUT if an offer wants a contact and none is named, or the other way round for an
+            item's own, or if an address is none.
     """
+    contactless = {line.offer.name for line in lines if not line.offer.needs_contact}
+    for index, item in enumerate(order.items):
+        if item.provisioning_contact is not None and item.offer in contactless:
+            raise Refusal(
+                Code.INVALID_INPUT,
+                f"items.{index}.provisioning_contact: offer {item.offer} wants none; leave it out",
+            )
     own = {
         item.offer: read_contact(item.provisioning_contact, f"items.{index}.provisioning_contact")
         for index, item in enumerate(order.items)

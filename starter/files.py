@@ -179,4 +179,6 @@ def _sentence(problem: ErrorDetails) -> str:
     value = problem["input"]
     plain = isinstance(value, str | int | float | bool) and problem["type"] != "missing"
     given = f"'{shown(str(value))}': " if plain else ""
+    if problem["type"] in {"model_type", "model_attributes_type"}:  # The library names a class of ours.
+        return f"{field}: {given}must be an object with named fields"
     return f"{field}: {given}{problem['msg'].removeprefix('Value error, ')}"

@@ -10,10 +10,17 @@ from domain.orders import OrderState
 from starter.files import validated
 
 
+class Part(Command):
+    """A part of what is to be filled in."""
+
+    name: str
+
+
 class Form(Command):
     """Something to fill in."""
 
     state: OrderState
+    part: Part | None = None
 
 
 @pytest.mark.parametrize(
@@ -23,8 +30,9 @@ class Form(Command):
         ({"state": "a\\b"}, r"state: 'a\b': Input should be"),
         ({"state": "failed", "\x1b[2J": 1}, r"\x1b[2J: '1': Extra inputs are not permitted"),
         ({}, "state: Field required"),
+        ({"state": "failed", "part": "x"}, "part: 'x': must be an object with named fields"),
     ],
-    ids=["a value over two lines", "a backslash", "a field that steers terminals", "nothing"],
+    ids=["a value over two lines", "a backslash", "a field that steers terminals", "nothing", "no object"],
 )
 def test_a_wrong_field_is_named_and_its_value_quoted_on_one_line(
     document: dict[str, object], sentence: str
