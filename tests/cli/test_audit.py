@@ -133,7 +133,7 @@ async def test_the_audit_of_a_run_tells_every_action_with_what_was_said(run: Run
         for each in entries[1:-1]
     ]
     assert told == [
-        ("approval.delegate", "NOT_PERMITTED", {"to": contact}),
+        ("approval.delegate", "NOT_PERMITTED", {"to": contact, "reason": "on leave"}),
         ("approval.inquire", None, {"asked": admin, "question": "Which mailboxes?"}),
         ("approval.answer", None, {"inquiry": "1", "answer": "The five of sales."}),
         ("approval.delegate", None, {"to": "nordwall-manager-3"}),
