@@ -16,6 +16,8 @@ import pytest
 
 from starter.dev.samples import ORDERS
 from starter.logs import WORKER_READY
+from storage import processes
+from storage.database import Database
 
 COUNTERSIGN = (sys.executable, "-P", "-m", "starter.cli")
 ENVIRONMENT = {
@@ -50,14 +52,17 @@ async def command(folder: Path, *arguments: str) -> Any:
     return json.loads(said)
 
 
-async def asked(folder: Path, process: str) -> None:
-    """Waits until somebody is asked to decide."""
+async def asked(url: str, process: str) -> None:
+    """Waits until somebody is asked to decide; a command would cost a second each time."""
+    database = Database(url)
     async with asyncio.timeout(80):
         while True:
-            waiting = await command(folder, "approvals", "list")
-            if any(each["process"] == process and each["roster"] for each in waiting):
-                return
-            await asyncio.sleep(0.2)
+            async with database.reading() as session:
+                waiting = await processes.open_approvals(session)
+            if any(each.process == process and each.roster for each in waiting):
+                break
+            await asyncio.sleep(0.1)
+    await database.dispose()
 
 
 async def test_another_shell_finds_the_stack_and_open_approvals_survive_its_restart(tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ async def test_another_shell_finds_the_stack_and_open_approvals_survive_its_rest
         assert first["database"].startswith("sqlite")
         order = (await command(tmp_path, "order", "submit", str(ORDERS / "2-two-of-three.yaml")))["order"]
         process = f"order-{order}-line-1"
-        await asked(tmp_path, process)
+        await asked(first["database"], process)
 
     async with dev(tmp_path) as again:
         assert again == first
@@ -112,9 +117,24 @@ async def gone(*pids: int) -> None:
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
+async def worker_works(folder: Path) -> None:
+    """Starts `countersign worker` in a folder and ends it once it works."""
+    worker = await asyncio.create_subprocess_exec(
+        *COUNTERSIGN, "worker", cwd=folder, env=ENVIRONMENT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert worker.stdout is not None
+    await asyncio.wait_for(worker.stdout.readuntil(WORKER_READY.encode()), 60)
+    worker.terminate()
+    await asyncio.wait_for(worker.communicate(), 60)
+
+
 @linux
-async def test_a_closed_terminal_ends_everything_in_order(tmp_path: Path) -> None:
+async def test_a_second_worker_works_for_the_stack_and_a_closed_terminal_ends_everything_in_order(
+    tmp_path: Path,
+) -> None:
     async with mortal_dev(tmp_path) as (process, programs):
+        await worker_works(tmp_path)
         process.send_signal(signal.SIGHUP)
         assert await asyncio.wait_for(process.wait(), 60) == 0
         await gone(*programs.values())
@@ -136,15 +156,3 @@ async def test_a_part_that_ends_by_itself_ends_dev_and_is_named(tmp_path: Path) 
         _, err = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 7
         assert "the worker ended" in json.loads(err)["message"]
-
-
-async def test_a_second_worker_works_for_the_stack_of_its_directory(tmp_path: Path) -> None:
-    async with dev(tmp_path):
-        worker = await asyncio.create_subprocess_exec(
-            *COUNTERSIGN, "worker", cwd=tmp_path, env=ENVIRONMENT,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        assert worker.stdout is not None
-        await asyncio.wait_for(worker.stdout.readuntil(WORKER_READY.encode()), 60)
-        worker.terminate()
-        await asyncio.wait_for(worker.communicate(), 60)

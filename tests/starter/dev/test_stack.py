@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,10 +19,44 @@ from domain import wire
 from starter.dev.stack import Ports, Running, Stack, read_running, use_running
 
 
+@dataclass(frozen=True)
+class Before:
+    """What was true of a stack before its restart."""
+
+    running: Running
+    relay: str | None
+
+
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with Stack(tmp_path_factory.mktemp("state")) as stack:
-        yield stack
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+async def before(folder: Path) -> Before:
+    """A stack that has run and ended."""
+    assert read_running(folder) is None
+    async with Stack(folder) as stack:
+        assert read_running(folder) == stack.running
+        return Before(stack.running, await first_relay(stack))
+
+
+@pytest.fixture(scope="module")
+async def stack(folder: Path, before: Before) -> AsyncIterator[Stack]:
+    """The same stack, started again by somebody whose settings are for another installation."""
+    assert read_running(folder) is None
+    with pytest.MonkeyPatch.context() as shell:
+        shell.setenv("TEMPORAL_ADDRESS", "temporal.invalid:7233")
+        shell.setenv("TEMPORAL_API_KEY", "secret")
+        shell.setenv("COUNTERSIGN_TASK_QUEUE", "elsewhere")
+        async with Stack(folder) as stack:
+            yield stack
+
+
+async def first_relay(stack: Stack) -> str | None:
+    """The run that the relay began with."""
+    relay = await stack.client.get_workflow_handle(wire.RELAY_ID).describe()
+    return relay.raw_description.workflow_execution_info.first_run_id or None
 
 
 async def work_is_done(client: Client) -> None:
@@ -57,16 +92,10 @@ async def test_a_domain_without_a_zone_file_does_not_exist_and_one_with_it_does(
     assert await rcode_of("contoso.example") == dns.rcode.NOERROR
 
 
-async def test_state_and_addresses_outlive_a_restart(tmp_path: Path) -> None:
-    assert read_running(tmp_path) is None
-    async with Stack(tmp_path) as before:
-        assert read_running(tmp_path) == before.running
-        relay = await before.client.get_workflow_handle(wire.RELAY_ID).describe()
-    assert read_running(tmp_path) is None
-    async with Stack(tmp_path) as after:
-        assert after.running == before.running
-        again = await after.client.get_workflow_handle(wire.RELAY_ID).describe()
-        assert again.raw_description.workflow_execution_info.first_run_id == relay.run_id
+async def test_state_and_addresses_outlive_a_restart(before: Before, stack: Stack) -> None:
+    assert stack.running == before.running
+    assert before.relay is not None
+    assert await first_relay(stack) == before.relay
 
 
 async def test_two_stacks_do_not_share_a_folder(stack: Stack) -> None:
@@ -75,14 +104,9 @@ async def test_two_stacks_do_not_share_a_folder(stack: Stack) -> None:
             pass
 
 
-async def test_settings_for_another_installation_do_not_reach_the_worker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal.invalid:7233")
-    monkeypatch.setenv("TEMPORAL_API_KEY", "secret")
-    monkeypatch.setenv("COUNTERSIGN_TASK_QUEUE", "elsewhere")
-    async with Stack(tmp_path) as stack:
-        await work_is_done(stack.client)
+async def test_settings_for_another_installation_do_not_reach_the_worker(stack: Stack) -> None:
+    assert os.environ["COUNTERSIGN_TASK_QUEUE"] == "elsewhere"
+    await work_is_done(stack.client)
 
 
 async def test_a_worker_that_does_not_start_says_why_and_leaves_nothing_running(tmp_path: Path) -> None:
