@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from pydantic import Field, field_serializer
 
+from domain import content
 from domain.base import Message, UtcDatetime
 from domain.transitions import Transition
 
@@ -85,8 +86,12 @@ class Problem(Message):
 
 
 def canonical(entry: AuditEntry) -> bytes:
-    """An entry as the one JSON text that is hashed (RFC 8785), without its hash."""
-    body = entry.model_dump(mode="json", exclude={"hash"})
+    """An entry as the one JSON text that is hashed (RFC 8785), without its hash.
+
+    A field that a release adds is marked `ADDED_LATER`, or the chains of older ones would seem broken.
+    """
+    body = content.canonical(entry)
+    body.pop("hash", None)
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

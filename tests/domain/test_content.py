@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, Field
 
+from domain.audit import AuditEntry
 from domain.content import ADDED_LATER
 from domain.definitions import ApprovalDefinition, Approvers, Escalation, Stage, content_hash
 from domain.offers import Offer
@@ -19,7 +20,7 @@ from tests.domain.samples import definition, offer, stage
 FIRST: dict[str, list[str]] = json.loads((Path(__file__).parent / "hashed_fields.json").read_text())
 """The fields that every hashed model had when it was first released: a model is added here, a field never."""
 
-HASHED = (ApprovalDefinition, Offer, SubmitOrder)
+HASHED = (ApprovalDefinition, Offer, SubmitOrder, AuditEntry)
 
 
 class NewerApprovers(Approvers):
