@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from domain.actions import StageCommand
 from domain.decisions import ApprovalStatus, Approver, Decide, Part, Verdict
+from domain.definitions import Stage
 from domain.errors import Code, Refusal
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ def check_decision(approval: Approval, decision: Decide, now: datetime) -> None:
     check_deadline(approval, decision.received_at, now)
     _check_voter(approval, decision)
     _check_hold(approval)
-    if (
-        decision.verdict is Verdict.DENY
-        and approval.stage.reason_required
-        and not (decision.reason or "").strip()
-    ):
-        raise Refusal(Code.REASON_REQUIRED, f"reason: stage {approval.stage.name} wants one for a denial")
+    _check_reason(approval.stage, decision)
 
 
 def check_open(approval: Approval, what: str) -> None:
@@ -150,6 +146,14 @@ def _check_has_not_voted(approval: Approval, actor: str) -> None:
             Code.ALREADY_DECIDED,
             f"actor: {vote.actor} decided {vote.verdict} at {_at(vote.at)} and counts once per stage",
         )
+
+
+def _check_reason(stage: Stage, decision: Decide) -> None:
+    is_denial = decision.verdict is Verdict.DENY
+    is_required = stage.reason_required if is_denial else stage.approval_reason_required
+    if is_required and not (decision.reason or "").strip():
+        said = "a denial" if is_denial else "an approval"
+        raise Refusal(Code.REASON_REQUIRED, f"reason: stage {stage.name} wants one for {said}")
 
 
 def _check_hold(approval: Approval) -> None:

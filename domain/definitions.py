@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, model_validator
 
 from domain.base import Key, Message, Name
-from domain.content import canonical
+from domain.content import ADDED_LATER, canonical
 from domain.organisations import OrganisationKind, Permission, Role
 
 MAX_STAGES = 20
@@ -155,6 +155,7 @@ class Stage(Message):
         reminders: Times from the opening at which those who have not decided are reminded, counted likewise.
         self_approval: Whether requester and beneficiary may decide, too.
         reason_required: Whether a denial must say why.
+        approval_reason_required: Whether an approval must say why.
         when: Condition on the request's data (docs/conditions.md); the stage is passed over if it is false.
         wait: A condition of an outside system instead of people.
         calendar: Whose working hours and holidays the times are counted in; None for elapsed time.
@@ -191,6 +192,7 @@ class Stage(Message):
     allow: tuple[Allowed, ...] = ()
     reroute_to: tuple[Key, ...] = Field(default=(), max_length=MAX_STAGES)
     always_ask: bool = False
+    approval_reason_required: Annotated[bool, ADDED_LATER] = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

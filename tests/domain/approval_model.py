@@ -239,14 +239,15 @@ class ApprovalModel:
         """The code a decision is refused with, None if it counts."""
         actor, sheet = decision["actor"], self.sheet
         rule = sheet.rule if sheet else self.stages[0]
-        mute = decision["verdict"] == "deny" and not (decision["reason"] or "").strip()
+        mute = not (decision["reason"] or "").strip()
+        wanted = "reason_required" if decision["verdict"] == "deny" else "approval_reason_required"
         seated = sheet is not None and sheet.chairs is not None
         rows = [
             (self.is_barred(actor), "SELF_APPROVAL"),
             (sheet is not None and actor in sheet.said, "ALREADY_DECIDED"),
             (seated and self.open_sheet.chair(actor) is None, "NOT_AN_APPROVER"),
             (bool(sheet and sheet.pending), "ON_HOLD"),
-            (mute and rule["reason_required"], "REASON_REQUIRED"),
+            (mute and rule.get(wanted), "REASON_REQUIRED"),
         ]
         return self.stage_refusal(decision, now) or first_true(rows)
 

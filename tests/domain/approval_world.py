@@ -98,7 +98,7 @@ class PureGate:
         )
         self.register = register
         self.is_held = False
-        self._unanswered: list[tuple[Opening, int, LookUp, Ask]] = []
+        self._unanswered: list[tuple[Opening, int | None, LookUp, Ask]] = []
 
     # What comes in
 
@@ -150,7 +150,7 @@ class PureGate:
         for opening, level, question, then in waiting:
             found = self.register.look_up(question)
             assert found is not None
-            is_same = self.approval.opening is opening and opening.level == level
+            is_same = self.approval.opening is opening and level in {None, opening.level}
             if is_same and not self.approval.stage_is_over:
                 then(found.roster or (), now)
 
@@ -182,11 +182,14 @@ class PureGate:
     def _open(self, now: datetime) -> None:
         asked = self.approval.stage.asks
         if self.approval.seats_before_asking:
-            self._ask(asked, self._seat, now)
+            self._ask(asked, self._seat, now, at_any_level=True)
             return
         excluded = set() if self.approval.stage.self_approval else self.approval.affected
         self._ask(
-            asked, lambda people, _: self.approval.seat(e for e in people if e.key not in excluded), now
+            asked,
+            lambda people, _: self.approval.seat(e for e in people if e.key not in excluded),
+            now,
+            at_any_level=True,
         )
 
     def _seat(self, people: tuple[Approver, ...], now: datetime) -> None:
@@ -217,14 +220,15 @@ class PureGate:
         if team is not None:
             self._ask(team, lambda people, _: self.approval.bring_in(people, Part.ESCALATION), now)
 
-    def _ask(self, whom: Approvers | None, then: Ask, now: datetime) -> None:
+    def _ask(self, whom: Approvers | None, then: Ask, now: datetime, *, at_any_level: bool = False) -> None:
         question = LookUp(parties=PARTIES, roster=whom)
         found = self.register.look_up(question)
         if found is not None:
             then(found.roster or (), now)
         else:
             opening = self.approval.opening
-            self._unanswered.append((opening, opening.level, question, then))
+            level = None if at_any_level else opening.level
+            self._unanswered.append((opening, level, question, then))
 
 
 # Definitions to draw
@@ -285,6 +289,7 @@ def _more(draw: st.DrawFn, position: int, names: list[str], rule: Rules) -> Rule
             st.sampled_from(["expire", "escalate"] if levels else ["expire", "approve", "deny"])
         ),
         "when": draw(often(None, "true", "false")),
+        "approval_reason_required": draw(often(False, True)),
         "calendar": draw(often(None, "provider")),
         "on_approve": draw(often(None, *later, "end")),
         "on_deny": draw(st.sampled_from([None, *earlier])),

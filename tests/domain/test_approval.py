@@ -127,6 +127,29 @@ def test_a_decision_for_another_stage_or_round_hits_none(stage_name: str, round_
 @pytest.mark.parametrize(
     ("verdict", "reason", "required", "is_refused"),
     [
+        ("approve", None, True, True),
+        ("approve", "\t", True, True),
+        ("approve", "capacity is there", True, False),
+        ("approve", None, False, False),
+        ("deny", None, True, False),
+    ],
+)
+def test_an_approval_gives_a_reason_where_the_stage_wants_one(
+    verdict: str, reason: str | None, required: bool, is_refused: bool
+) -> None:
+    approval = opened(stage(reason_required=False, approval_reason_required=required))
+    decision = says("ann", verdict, reason=reason)
+    if is_refused:
+        refusal = refused(approval, decision)
+        assert refusal.code is Code.REASON_REQUIRED
+        assert refusal.message == "reason: stage first wants one for an approval"
+    else:
+        approval.check(decision, NOW)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "required", "is_refused"),
+    [
         ("deny", None, True, True),
         ("deny", " \n", True, True),
         ("deny", "too dear", True, False),
