@@ -23,6 +23,8 @@ from domain.transitions import Transition
 START = "0" * 64
 """What every chain starts from: the hash before its first entry."""
 
+_REFUSED = "/refused"
+
 MOST_EXPLAINED = 30
 """So many entries that do not fit are searched for where they came from; further ones count as changed."""
 
@@ -83,6 +85,15 @@ class Problem(Message):
     seq: int
     fault: Fault
     what: str
+
+
+def refused_by(process: str) -> str:
+    """The chain of what a process has refused without noting it itself.
+
+    The validator of an update leaves nothing in the history (SPEC D5). Whoever brought the command notes the
+    refusal instead, beside the process's own chain, in which every step has its number already.
+    """
+    return process + _REFUSED
 
 
 def canonical(entry: AuditEntry) -> bytes:

@@ -104,13 +104,17 @@ class Refusal(Exception):
         message: One sentence that names the field, the value and the reason.
         retry_after: After how many seconds the same command may be let through (HTTP `Retry-After`), if the
             rules say so.
+        noted: Whether the process that refused has noted it in its audit.
     """
 
-    def __init__(self, code: Code, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, *, retry_after: int | None = None, noted: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.noted = noted
 
     @property
     def meaning(self) -> Meaning:

@@ -113,7 +113,8 @@ class Acting(Pending):
         try:
             return await self._say(process, UPDATES[kind], command, ActionRecorded, meant.get("request_id"))
         except NotRunning:
-            raise await self._refusal_after_end(process) from None
+            refusal = await self._refusal_after_end(process)
+            raise await self._refused(process, UPDATES[kind], command, refusal) from None
 
     async def _refusal_after_end(self, process: str) -> Refusal:
         view = await self._view(process)

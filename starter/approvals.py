@@ -8,6 +8,7 @@ from datetime import datetime
 
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
+from domain.errors import Refusal
 from domain.statistics import StageFigures
 from domain.transitions import OpenApproval, ProcessView
 from starter.files import validated
@@ -132,7 +133,10 @@ class Approvals(Pending):
         try:
             return await self._say(process, wire.DECIDE, decision, DecisionRecorded, request_id)
         except NotRunning:
-            return await self._answer_late(process, decision)
+            try:
+                return await self._answer_late(process, decision)
+            except Refusal as refusal:
+                raise await self._refused(process, wire.DECIDE, decision, refusal) from None
 
     async def _answer_late(self, process: str, decision: Decide) -> DecisionRecorded:
         """Answers for a process that has ended as it would have itself (SPEC 11, Codes).

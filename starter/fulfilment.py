@@ -164,7 +164,9 @@ class Fulfilment(Orders, Links):
             return await self._update(process, name, command, answer, request_id)
         except NotRunning:
             refusal = await self._not_running(order, line, Code.NOT_PENDING)
-        raise await self._over(process, name) if refusal.code is Code.PROCESS_ENDED else refusal
+        if refusal.code is Code.PROCESS_ENDED:
+            refusal = await self._over(process, name)
+        raise await self._refused(process, name, command, refusal)
 
     async def _tell(
         self, process: str, name: str, command: BaseModel, answer: type[T], *, request_id: str | None
@@ -173,7 +175,7 @@ class Fulfilment(Orders, Links):
         try:
             return await self._update(process, name, command, answer, request_id)
         except NotRunning:
-            raise await self._over(process, name) from None
+            raise await self._refused(process, name, command, await self._over(process, name)) from None
 
     async def _over(self, process: str, name: str) -> Refusal:
         """What a line answers that has ended; a bound one points to the portal, as if its run were there."""

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
@@ -32,7 +32,8 @@ from domain.errors import Code, Refusal
 from domain.links import LinkSigner
 from domain.organisations import Parties, Permission
 from domain.transitions import ProcessKind, ProcessView
-from storage import directory, processes
+from storage import audit, directory, processes
+from storage.audit import RefusedCommand
 from storage.database import Database, NoDatabase
 
 PATIENCE_S = 30.0
@@ -41,6 +42,9 @@ PATIENCE_S = 30.0
 BUSY = "database: busy, as others keep writing; try again"
 
 UNREACHABLE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+
+NO_VERDICT = frozenset({Code.UNAVAILABLE, Code.LINES_STARTED})
+"""Nobody has judged the command yet: it was not heard, or goes on to the lines of the order."""
 
 T = TypeVar("T")
 
@@ -104,7 +108,12 @@ def refusal_in(cause: BaseException) -> Refusal | None:
     """The business refusal that a process answered with, if it was one."""
     if isinstance(cause, ApplicationError) and cause.type in set(Code):
         details = next((each for each in cause.details if isinstance(each, dict)), {})
-        return Refusal(Code(cause.type), cause.message, retry_after=details.get("retry_after"))
+        return Refusal(
+            Code(cause.type),
+            cause.message,
+            retry_after=details.get("retry_after"),
+            noted=bool(details.get("noted")),
+        )
     return None
 
 
@@ -233,12 +242,37 @@ class Gateway:
             NotRunning: There is no such run any more.
         """
         handle = self.client.get_workflow_handle(process)
-        with temporal_errors(f"{process}: the answer to {name}"):
-            async with asyncio.timeout(PATIENCE_S):
-                answered: T = await handle.execute_update(
-                    name, command, id=request_id or uuid4().hex, result_type=answer
-                )
-                return answered
+        try:
+            with temporal_errors(f"{process}: the answer to {name}"):
+                async with asyncio.timeout(PATIENCE_S):
+                    answered: T = await handle.execute_update(
+                        name, command, id=request_id or uuid4().hex, result_type=answer
+                    )
+                    return answered
+        except Refusal as refusal:
+            raise await self._refused(process, name, command, refusal) from None
+
+    async def _refused(self, process: str, name: str, command: BaseModel, refusal: Refusal) -> Refusal:
+        """Notes in the audit that a command was refused, unless its process has, and gives the refusal back.
+
+        The caller gets it whether or not the database answers.
+        """
+        if not refusal.noted and refusal.code not in NO_VERDICT:
+            said = RefusedCommand(
+                process=process,
+                action=name,
+                actor=getattr(command, "actor", None),
+                at=self._clock() or utc_now(),
+                code=refusal.code,
+                message=refusal.message,
+                reason=getattr(command, "reason", None),
+                on_behalf_of=getattr(command, "on_behalf_of", None),
+                generation=getattr(command, "generation", None),
+            )
+            with suppress(Refusal):
+                async with self._writing() as session:
+                    await audit.refuse(session, said)
+        return refusal
 
     async def _ask(self, process: str) -> ProcessView:
         """The view of a process by its own word."""

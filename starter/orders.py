@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel
 
 from domain import wire
 from domain.base import Message
@@ -18,7 +21,22 @@ from starter.gateway import Gateway, NotRunning
 ANYBODY_INVOLVED = (Permission.ORDER, Permission.DEPLOY)
 """Looking is for everybody who orders or deploys."""
 
-Send = Callable[[str], Awaitable[str]]
+
+@dataclass(frozen=True, slots=True)
+class ToLines:
+    """A command to lines of an order.
+
+    Attributes:
+        name: Its wire name.
+        answer: What a line answers, a word for its state.
+        too_early: What it is refused as before the lines have begun.
+    """
+
+    name: str
+    command: BaseModel
+    answer: type[StrEnum]
+    request_id: str | None
+    too_early: Code
 
 
 class Refused(Message):
@@ -64,7 +82,8 @@ class Orders(Gateway):
         try:
             return await self._update(process, wire.CHECK_ORDER, command, CheckReport, request_id)
         except NotRunning:
-            raise await self._has_ended(process) from None
+            ended = await self._has_ended(process)
+            raise await self._refused(process, wire.CHECK_ORDER, command, ended) from None
 
     async def check_records(
         self, order: str, line: int, actor: str, *, request_id: str | None = None
@@ -80,7 +99,8 @@ class Orders(Gateway):
         try:
             return await self._update(process, wire.CHECK_RECORDS, command, RecordsSeen, request_id)
         except NotRunning:
-            raise await self._has_ended(process) from None
+            ended = await self._has_ended(process)
+            raise await self._refused(process, wire.CHECK_RECORDS, command, ended) from None
 
     async def deploy(
         self, order: str, actor: str, line: int | None = None, *, request_id: str | None = None
@@ -93,13 +113,8 @@ class Orders(Gateway):
         view = await self._order(order)
         await self._authorise(actor, view.parties, (Permission.DEPLOY,), "deploy")
         command = LineCommand(actor=actor)
-
-        async def send(process: str) -> str:
-            return await self._update(
-                process, wire.DEPLOY_LINE, command, LineState, per_line(request_id, process)
-            )
-
-        return await self._send_to_lines(order, line, send, Code.NOT_DEPLOYABLE)
+        told = ToLines(wire.DEPLOY_LINE, command, LineState, request_id, Code.NOT_DEPLOYABLE)
+        return await self._send_to_lines(order, line, told)
 
     async def withdraw(
         self,
@@ -118,13 +133,8 @@ class Orders(Gateway):
         view = await self._order(order)
         await self._authorise(actor, view.parties, (Permission.ORDER,), "withdraw")
         command = Withdraw(actor=actor, reason=reason)
-
-        async def send(process: str) -> str:
-            return await self._update(
-                process, wire.WITHDRAW, command, ApprovalStatus, per_line(request_id, process)
-            )
-
-        results = await self._send_to_lines(order, line, send, Code.NOT_PENDING)
+        told = ToLines(wire.WITHDRAW, command, ApprovalStatus, request_id, Code.NOT_PENDING)
+        results = await self._send_to_lines(order, line, told)
         pending = tuple(
             each for each in results if not (each.refused and each.refused.code is Code.NOT_PENDING)
         )
@@ -155,13 +165,8 @@ class Orders(Gateway):
                 LineResult(line=each.number, process=each.process, state=cancelled)
                 for each in await self._lines(order)
             )
-
-        async def send(process: str) -> str:
-            return await self._update(
-                process, wire.CANCEL_LINE, command, LineState, per_line(request_id, process)
-            )
-
-        return await self._send_to_lines(order, line, send, Code.NOT_PENDING)
+        told = ToLines(wire.CANCEL_LINE, command, LineState, request_id, Code.NOT_PENDING)
+        return await self._send_to_lines(order, line, told)
 
     # What stands behind
 
@@ -171,41 +176,46 @@ class Orders(Gateway):
         try:
             await self._update(process, wire.CANCEL_ORDER, command, OrderState, request_id)
         except NotRunning:
-            raise await self._has_ended(process) from None
+            ended = await self._has_ended(process)
+            raise await self._refused(process, wire.CANCEL_ORDER, command, ended) from None
         except Refusal as refusal:
             if refusal.code is not Code.LINES_STARTED:
                 raise
             return False
         return True
 
-    async def _send_to_lines(
-        self, order: str, line: int | None, send: Send, too_early: Code
-    ) -> tuple[LineResult, ...]:
+    async def _send_to_lines(self, order: str, line: int | None, told: ToLines) -> tuple[LineResult, ...]:
         if line is not None:
-            return (await self._send_to_line(order, line, send, too_early),)
+            return (await self._send_to_line(order, line, told),)
         numbers = [each.number for each in await self._lines(order)]
-        results = await asyncio.gather(*(self._try_line(order, number, send) for number in numbers))
+        results = await asyncio.gather(*(self._try_line(order, number, told) for number in numbers))
         running = tuple(result for result in results if result is not None)
         if not running:
-            raise await self._not_running(order, None, too_early)
+            refusal = await self._not_running(order, None, told.too_early)
+            raise await self._refused(wire.order_id(order), told.name, told.command, refusal)
         return running
 
-    async def _send_to_line(self, order: str, line: int, send: Send, too_early: Code) -> LineResult:
+    async def _send_to_line(self, order: str, line: int, told: ToLines) -> LineResult:
         process = wire.line_id(order, line)
         try:
-            return LineResult(line=line, process=process, state=await send(process))
+            return LineResult(line=line, process=process, state=await self._send(process, told))
         except NotRunning:
-            raise await self._not_running(order, line, too_early) from None
+            refusal = await self._not_running(order, line, told.too_early)
+            raise await self._refused(process, told.name, told.command, refusal) from None
 
-    async def _try_line(self, order: str, line: int, send: Send) -> LineResult | None:
+    async def _try_line(self, order: str, line: int, told: ToLines) -> LineResult | None:
         process = wire.line_id(order, line)
         try:
-            return LineResult(line=line, process=process, state=await send(process))
+            return LineResult(line=line, process=process, state=await self._send(process, told))
         except NotRunning:
             return None
         except Refusal as refusal:
             refused = Refused(code=refusal.code, message=refusal.message)
             return LineResult(line=line, process=process, refused=refused)
+
+    async def _send(self, process: str, told: ToLines) -> StrEnum:
+        key = per_line(told.request_id, process)
+        return await self._update(process, told.name, told.command, told.answer, key)
 
     async def _not_running(self, order: str, line: int | None, too_early: Code) -> Refusal:
         """What to answer for lines that take no commands: ended, not begun, or never ordered."""

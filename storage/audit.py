@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,15 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
-from domain.audit import START, AuditEntry, ChainedEntry, chained, facts
+from domain.audit import START, AuditEntry, ChainedEntry, chained, facts, link, refused_by
 from domain.errors import Code
-from domain.transitions import Transition
+from domain.transitions import ProcessView, Transition
 from storage.statements import dialect, insert
 from storage.tables import ProcessRow, TransitionRow, metadata
 from storage.tables.columns import storable
 
 _TABLE = metadata.tables["transition"]
 _KEYS = {"process", "seq"}
+
+LATER = 2**31 - 1
+"""No chain gets so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,66 @@ class Chain:
     process: str
     last: int
     entries: tuple[ChainedEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCommand:
+    """A command that a process has refused without noting it itself (`refused_by`).
+
+    Attributes:
+        action: The command's wire name.
+        actor: Who gave it; None for whoever holds a link to complete the line.
+        at: When it was received.
+        message: Why it was refused.
+        reason: What its sender gave as reason.
+        generation: Of the contact whose link it is.
+    """
+
+    process: str
+    action: str
+    actor: str | None
+    at: datetime
+    code: Code
+    message: str
+    reason: str | None = None
+    on_behalf_of: str | None = None
+    generation: int | None = None
+
+
+async def refuse(session: AsyncSession, command: RefusedCommand) -> None:
+    """Notes a refused command beside the audit of its process; nothing of a process nobody has heard of."""
+    process = select(col(ProcessRow.view)).where(col(ProcessRow.id) == command.process).with_for_update()
+    view = await session.scalar(process)
+    if view is None:
+        return
+    chain = refused_by(command.process)
+    there = await _tail(session, chain, LATER)
+    last, before = next(((entry.seq, entry.hash) for entry in there.values()), (0, None))
+    entry = AuditEntry(
+        process=chain,
+        seq=last + 1,
+        order=view.order,
+        at=command.at,
+        action=command.action,
+        from_state=view.state,
+        to_state=view.state,
+        actor=storable(command.actor or _holder(view, command.generation)) or "",
+        on_behalf_of=storable(command.on_behalf_of),
+        reason=storable(command.message),
+        accepted=False,
+        code=command.code,
+        definition=view.definition,
+        data={"reason": storable(command.reason) or ""} if command.reason else {},
+    )
+    values = _values(entry, link(before or START, entry))
+    await session.execute(insert(dialect(session), "transition"), [values])
+
+
+def _holder(view: ProcessView, generation: int | None) -> str:
+    """Who holds a link: the contact of that generation, whose name nobody keeps once there is another."""
+    if view.contact is not None and view.contact.generation == generation:
+        return view.contact.contact.email
+    return "a former contact"
 
 
 async def record(session: AsyncSession, transitions: Sequence[Transition]) -> tuple[Transition, ...]:
@@ -78,7 +142,7 @@ async def chains(
 
     Args:
         session: Where to look.
-        process: Of this process only.
+        process: Of this process only, with what it refused.
         order: Of this order and its lines only.
         after: Only processes that come after this one.
         limit: At most so many.
@@ -89,7 +153,7 @@ async def chains(
     ).subquery()
     wanted = select(either.c.process).distinct().where(either.c.process > after)
     if process is not None:
-        wanted = wanted.where(either.c.process == process)
+        wanted = wanted.where(either.c.process.in_((process, refused_by(process))))
     if order is not None:
         wanted = wanted.where(either.c.order_id == order)
     found = (await session.scalars(wanted.order_by(either.c.process).limit(limit))).all()

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from domain.audit import refused_by
 from domain.decisions import ApprovalStatus, Approver, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessKind, ProcessView
@@ -151,8 +152,10 @@ async def timeline(
     session: AsyncSession, *, process: str | None = None, order: str | None = None
 ) -> tuple[TimelineEntry, ...]:
     """Everything that happened, oldest first, in a process or in all processes of an order."""
-    query = select(TransitionRow).order_by(
-        col(TransitionRow.at), col(TransitionRow.process), col(TransitionRow.seq)
+    query = (
+        select(TransitionRow)
+        .where(col(TransitionRow.process).not_like(refused_by("%")))
+        .order_by(col(TransitionRow.at), col(TransitionRow.process), col(TransitionRow.seq))
     )
     if process is not None:
         query = query.where(col(TransitionRow.process) == process)

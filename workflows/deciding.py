@@ -73,7 +73,9 @@ class Deciding(Asking):
         if announced is not None and not announced.authorised:
             self.refresh_details()
             raise Refusal(
-                Code.NOT_PERMITTED, f"actor: {decision.actor} may no longer decide stage {stage.name}"
+                Code.NOT_PERMITTED,
+                f"actor: {decision.actor} may no longer decide stage {stage.name}",
+                noted=True,
             )
         if not approval.is_pending:
             approval.check(decision, now)  # It was cancelled in Temporal meanwhile; says so.

@@ -96,6 +96,8 @@ class Process:
         """Adds one step to what is announced next; the states before and after are read off the process."""
         self._seq += 1
         view = self.view()
+        if refused is not None:
+            refused.noted = True
         transition = Transition(
             process=workflow.info().workflow_id,
             seq=self._seq,
@@ -238,11 +240,15 @@ def refusals() -> Iterator[None]:
 
 
 def refused(refusal: Refusal) -> ApplicationError:
-    """The typed error for a refusal: its code is the error type on the wire, `retry_after` a detail."""
-    details = () if refusal.retry_after is None else ({"retry_after": refusal.retry_after},)
+    """The typed error for a refusal: its code is the error type on the wire, what else it says a detail."""
+    details: dict[str, Any] = {}
+    if refusal.retry_after is not None:
+        details["retry_after"] = refusal.retry_after
+    if refusal.noted:
+        details["noted"] = True
     return ApplicationError(
         refusal.message,
-        *details,
+        *((details,) if details else ()),
         type=refusal.code,
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,

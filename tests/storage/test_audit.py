@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, event, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.audit import START, ChainedEntry, Fault, chained, verify
+from domain.audit import START, ChainedEntry, Fault, chained, refused_by, verify
+from domain.contact import Contact, ContactState
+from domain.errors import Code
 from domain.transitions import Transition
 from storage import audit, projection
-from storage.audit import Chain
+from storage.audit import Chain, RefusedCommand
 from storage.database import Database
 from storage.tables import metadata
 from tests.storage.samples import AT, HOUR, LINE, open_approval, step, view, vote
@@ -199,3 +202,74 @@ async def test_chains_come_in_pages_by_process_and_by_order(three: AsyncSession)
     assert await found(order="o1") == ["order-o1", LINE]
     assert await found(process=LINE) == [LINE]
     assert await found(process="order-nothing") == []
+
+
+# What was refused
+
+
+def refused(actor: str | None = "eve", **more: Any) -> RefusedCommand:
+    given = {"action": "line.resend_mail", "at": AT, "code": Code.TOO_OFTEN, "message": "wait", **more}
+    return RefusedCommand(process=LINE, actor=actor, **given)
+
+
+async def test_refused_commands_have_a_chain_of_their_own_beside_their_processs(
+    session: AsyncSession,
+) -> None:
+    await tell(session, *STEPS[:2])
+    for reason in ("first", None, "\0third"):
+        await audit.refuse(session, refused(reason=reason))
+    own, beside = await audit.chains(session, process=LINE)
+    assert (own.process, len(own.entries)) == (LINE, 2)
+    assert beside.process == refused_by(LINE)
+    assert [(entry.seq, entry.accepted, entry.reason) for entry in beside.entries] == [
+        (1, False, "wait"),
+        (2, False, "wait"),
+        (3, False, "wait"),
+    ]
+    assert hashes(beside.entries) == chained(0, START, beside.entries)
+    assert not verify(beside.process, beside.entries, beside.last)
+    assert {chain.process for chain in await audit.chains(session, order=own.entries[0].order)} == {
+        LINE,
+        refused_by(LINE),
+    }
+
+
+async def test_a_refused_command_that_was_removed_or_changed_is_found(session: AsyncSession) -> None:
+    await tell(session, STEPS[0])
+    for _ in range(3):
+        await audit.refuse(session, refused())
+    await session.execute(
+        update(TABLE).where(TABLE.c.process == refused_by(LINE), TABLE.c.seq == 2).values(actor="ann")
+    )
+    _, beside = await audit.chains(session, process=LINE)
+    problems = verify(beside.process, beside.entries, beside.last)
+    assert [(problem.seq, problem.fault) for problem in problems] == [(2, Fault.CHANGED)]
+
+
+async def test_whoever_holds_a_link_is_the_contact_it_was_made_for(session: AsyncSession) -> None:
+    contact = ContactState(contact=Contact(email="carla@contoso.example"), generation=2)
+    await tell(session, step(1, view=view(contact=contact)))
+    for generation in (2, 1):
+        await audit.refuse(session, refused(actor=None, generation=generation))
+    _, beside = await audit.chains(session, process=LINE)
+    assert [entry.actor for entry in beside.entries] == ["carla@contoso.example", "a former contact"]
+
+
+async def test_of_a_process_nobody_has_heard_of_nothing_is_refused(session: AsyncSession) -> None:
+    await audit.refuse(session, refused())
+    assert not await audit.chains(session, process=LINE)
+
+
+async def test_refusals_at_the_same_time_are_numbered_one_after_the_other(database: Database) -> None:
+    async with database.session() as session:
+        await tell(session, STEPS[0])
+
+    async def refuse() -> None:
+        async with database.session() as session:
+            await audit.refuse(session, refused())
+
+    await asyncio.gather(*(refuse() for _ in range(5)))
+    async with database.reading() as session:
+        _, beside = await audit.chains(session, process=LINE)
+    assert [entry.seq for entry in beside.entries] == [1, 2, 3, 4, 5]
+    assert not verify(beside.process, beside.entries, beside.last)

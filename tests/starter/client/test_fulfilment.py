@@ -63,6 +63,34 @@ class TestEveryCommand:
             assert "portal" in message
 
 
+async def test_d5_what_is_refused_after_the_mapping_is_in_the_audit_and_nobody_is_mailed(
+    office: Office,
+) -> None:
+    order = await ordered(office, "meetings-suite")
+    line = await asked(office, order)
+    link = await office.link(line, CARLA)
+    await office.client.map_line(order, 1, OWN_COMPANY, SALES)
+    mails = len(await office.client.mails(process=line))
+    refused = [
+        office.client.resend_mail(order, 1, SALES, "it was lost"),
+        office.client.change_contact(order, DAVE, SALES, 1),
+        office.client.hand_over(link, DAVE),
+    ]
+    for command in refused:
+        assert (await refusal(command))[0] == Code.POINT_OF_NO_RETURN
+    entries = [entry for entry in await office.client.audit(order) if not entry.accepted]
+    assert [(entry.action, entry.actor, entry.code) for entry in entries] == [
+        (wire.RESEND_MAIL, SALES, Code.POINT_OF_NO_RETURN),
+        (wire.CHANGE_CONTACT, SALES, Code.POINT_OF_NO_RETURN),
+        (wire.HAND_OVER, CARLA, Code.POINT_OF_NO_RETURN),
+    ]
+    assert all("portal" in (entry.reason or "") for entry in entries)
+    assert entries[0].data == {"reason": "it was lost"}
+    assert [each.process for each in await office.client.verify_audit(line)] == [line, f"{line}/refused"]
+    assert all(step.accepted for step in (await office.client.show(order)).timeline)
+    assert len(await office.client.mails(process=line)) == mails
+
+
 class TestResending:
     async def test_brings_the_mail_again_after_a_minute(self, office: Office) -> None:
         order = await ordered(office, "meetings-suite")
