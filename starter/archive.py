@@ -47,7 +47,8 @@ class Archive(Gateway):
         """Puts a rejected or given-up mail back into the outbox; the relay sends it with the next round.
 
         Raises:
-            Refusal: NOT_FOUND, ALREADY_DECIDED for a mail that was accepted or is queued, or UNAVAILABLE.
+            Refusal: NOT_FOUND, ALREADY_DECIDED for a mail that was accepted or is queued, NOT_ALLOWED for a
+                provisioning mail, which its line sends again (`resend_mail`), or UNAVAILABLE.
         """
         async with self._writing() as session:
             return await mails.requeue(session, key)

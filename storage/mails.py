@@ -230,8 +230,13 @@ async def requeue(session: AsyncSession, key: str) -> Mail:
     It goes out as it was composed, with the same Message-ID: whoever got it all the same sees it once.
 
     Raises:
-        Refusal: NOT_FOUND, or ALREADY_DECIDED for a mail that was accepted or is queued.
+        Refusal: NOT_FOUND, NOT_ALLOWED for a provisioning mail, of whose end its line would not hear, or
+            ALREADY_DECIDED for a mail that was accepted or is queued.
     """
+    mail = await get_mail(session, key)
+    if mail.template is Template.PROVISIONING_DETAILS and mail.why in OUTSIDERS:
+        command = f"countersign order resend-mail {mail.facts.order} --line {mail.facts.line}"
+        raise Refusal(Code.NOT_ALLOWED, f"mail: its line has to hear what becomes of it; use `{command}`")
     row = await session.scalar(
         update(MailRow)
         .where(col(MailRow.id) == key, col(MailRow.status).in_((MailStatus.REJECTED, MailStatus.GIVEN_UP)))
@@ -239,7 +244,6 @@ async def requeue(session: AsyncSession, key: str) -> Mail:
         .returning(MailRow)
     )
     if row is None:
-        mail = await get_mail(session, key)
         raise Refusal(
             Code.ALREADY_DECIDED,
             f"mail: {key} is {mail.status}; only one that was rejected or given up can be sent again",

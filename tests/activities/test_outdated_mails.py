@@ -1,4 +1,4 @@
-"""A provisioning mail that has not gone out is not wanted any more once somebody else is asked (L10, L21)."""
+"""What becomes of a provisioning mail is its line's business, until somebody else is asked (L7, L10, L21)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notices import Notices
 from domain.contact import Contact, DeliverMail, MailDelivery
+from domain.errors import Code, Refusal
 from domain.mail import MailFacts, Template
 from domain.transitions import Announcement, Audience, Notice
-from storage import directory
+from storage import directory, mails
 from storage.database import Database
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
@@ -41,7 +42,10 @@ async def server() -> AsyncIterator[SmtpServer]:
 def asking(contact: Contact) -> Notice:
     audience = Audience(contact=contact)
     return Notice(
-        template=Template.PROVISIONING_DETAILS, audience=audience, facts=MailFacts(order="o1"), awaited=True
+        template=Template.PROVISIONING_DETAILS,
+        audience=audience,
+        facts=MailFacts(order="o1", line=1),
+        awaited=True,
     )
 
 
@@ -70,6 +74,20 @@ async def test_a_former_contact_is_not_asked_by_a_mail_that_was_held_up(
     assert not (await deliver(post, server, 1)).accepted
     assert (await deliver(post, server, 2)).accepted
     assert await fates(post) == {CARLA.email: MailStatus.OUTDATED, DAVE.email: MailStatus.ACCEPTED}
+
+
+async def test_a_refused_provisioning_mail_is_sent_again_by_its_line_alone(
+    post: Post, server: SmtpServer
+) -> None:
+    await tell(post, 1, asking(CARLA))
+    server.replies["RCPT"] = "550 5.1.1 no such mailbox"
+    assert not (await deliver(post, server, 1)).accepted
+    [mail] = [mail for mail in await post.archive() if mail.recipient == CARLA.email]
+    async with post.database.session() as session:
+        with pytest.raises(Refusal, match="countersign order resend-mail o1 --line 1") as refused:
+            await mails.requeue(session, mail.id)
+    assert refused.value.code is Code.NOT_ALLOWED
+    assert (await fates(post))[CARLA.email] is MailStatus.REJECTED
 
 
 async def test_nobody_is_asked_for_a_line_that_has_ended(post: Post, server: SmtpServer) -> None:
