@@ -19,7 +19,7 @@ from starter.dev import temporal
 from starter.dev.temporal import TemporalServer, VirtualTime
 from starter.gateway import temporal_errors
 from tests.workflows.conftest import Scene
-from tests.workflows.gate_case import DAY, HOUR, Case, code_of, free
+from tests.workflows.gate_case import DAY, HOUR, Case, code_of, free, refusal_of
 from tests.workflows.world import World, stage
 
 FEW = 6
@@ -122,6 +122,20 @@ async def test_an_oversize_comment_is_refused_names_its_field_and_loses_nothing(
     assert refused.reason.startswith("reason: ")
     assert len(refused.reason) < 500
     assert (await case.decide("ann", reason="x" * MAX_COMMENT)).status == "APPROVED"
+    await case.ends()
+
+
+# Nothing
+
+
+async def test_a_command_that_is_nothing_is_refused_and_holds_nobody_up(scene: Scene) -> None:
+    case = await Case.opens(scene, free(combine="any"))
+    updates = (wire.DECIDE, wire.WITHDRAW, wire.DELEGATE, wire.CHANGE_DEFINITION, wire.DEPLOY_LINE)
+    for name in (*updates, wire.CANCEL_LINE):
+        for nothing in ([None], []):
+            refusal = await refusal_of(case.handle.execute_update(name, args=nothing))
+            assert refusal == ("INVALID_INPUT", "payload: must be an object, not nothing")
+    assert (await case.decide("ann")).status == "APPROVED"
     await case.ends()
 
 

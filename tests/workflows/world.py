@@ -34,6 +34,7 @@ from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import OrganisationKind, Parties
 from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService
 from domain.transitions import Announced, Announcement, Transition
+from workflows.payloads import NothingIsNoCommand
 from workflows.registry import WORKFLOWS, workflow_runner
 
 PARTIES = Parties(provider="provider", partner="partner", customer="customer")
@@ -298,6 +299,7 @@ class World:
             workflows=list(WORKFLOWS),
             activities=self.activities,
             workflow_runner=workflow_runner(guarded=True),
+            interceptors=[NothingIsNoCommand()],
         )
 
     # What was told
