@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ LOWER = ("minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"
 FIXED = ("type", "format", "pattern", "$ref", "multipleOf", "uniqueItems")
 
 
-def models() -> list[type[BaseModel]]:
+@cache
+def models() -> tuple[type[BaseModel], ...]:
     """Every model that the modules of `domain` define."""
     modules = [
         importlib.import_module(found.name) for found in pkgutil.walk_packages(domain.__path__, "domain.")
@@ -35,7 +37,7 @@ def models() -> list[type[BaseModel]]:
         if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
     }
     bases = {"Message", "Command"}
-    return sorted((model for model in found if model.__name__ not in bases), key=name_of)
+    return tuple(sorted((model for model in found if model.__name__ not in bases), key=name_of))
 
 
 def name_of(model: type[BaseModel]) -> str:

@@ -72,15 +72,14 @@ def test_a_link_with_a_character_more_is_invalid(at: int, more: str) -> None:
     assert refused(TOKEN[:at] + more + TOKEN[at:]) == "LINK_INVALID"
 
 
-@pytest.mark.parametrize("at", [0, len(TOKEN) // 2, len(TOKEN) - 1, len(TOKEN)])
 @pytest.mark.parametrize("more", ["!", "=", " ", "\n", "\0", "+", "ä", "\ud800", "%2e"])
-def test_no_character_is_passed_over(at: int, more: str) -> None:
-    assert refused(TOKEN[:at] + more + TOKEN[at:]) == "LINK_INVALID"
+def test_no_character_is_passed_over(more: str) -> None:
+    for at in (0, len(TOKEN) // 2, len(TOKEN) - 1, len(TOKEN)):
+        assert refused(TOKEN[:at] + more + TOKEN[at:]) == "LINK_INVALID"
 
 
-@pytest.mark.parametrize("length", range(len(TOKEN)))
-def test_a_link_that_was_cut_off_is_invalid(length: int) -> None:
-    assert refused(TOKEN[:length]) == "LINK_INVALID"
+def test_a_link_that_was_cut_off_is_invalid() -> None:
+    assert {refused(TOKEN[:length]) for length in range(len(TOKEN))} == {"LINK_INVALID"}
 
 
 @given(st.text(max_size=300) | st.text(URL_SAFE, max_size=300))
