@@ -16,6 +16,7 @@ from domain.errors import Code, Refusal
 from domain.line import LineState
 from domain.orders import LineCommand, OrderState
 from domain.organisations import Permission
+from starter.files import validated
 from starter.gateway import Gateway, NotRunning
 
 ANYBODY_INVOLVED = (Permission.ORDER, Permission.DEPLOY)
@@ -128,11 +129,11 @@ class Orders(Gateway):
         """Takes back the request for approval of one line, or of all whose approval is pending.
 
         Raises:
-            Refusal: NOT_FOUND, NOT_PERMITTED, NOT_PENDING, PROCESS_ENDED or UNAVAILABLE.
+            Refusal: NOT_FOUND, NOT_PERMITTED, INVALID_INPUT, NOT_PENDING, PROCESS_ENDED or UNAVAILABLE.
         """
         view = await self._order(order)
         await self._authorise(actor, view.parties, (Permission.ORDER,), "withdraw")
-        command = Withdraw(actor=actor, reason=reason)
+        command = validated(Withdraw, {"actor": actor, "reason": reason})
         told = ToLines(wire.WITHDRAW, command, ApprovalStatus, request_id, Code.NOT_PENDING)
         results = await self._send_to_lines(order, line, told)
         pending = tuple(
@@ -154,11 +155,12 @@ class Orders(Gateway):
         """Cancels an order before its lines have begun, afterwards one line or all that still can be.
 
         Raises:
-            Refusal: NOT_FOUND, NOT_PERMITTED, POINT_OF_NO_RETURN, PROCESS_ENDED or UNAVAILABLE.
+            Refusal: NOT_FOUND, NOT_PERMITTED, INVALID_INPUT, POINT_OF_NO_RETURN, PROCESS_ENDED or
+                UNAVAILABLE.
         """
         view = await self._order(order)
         await self._authorise(actor, view.parties, (Permission.ORDER,), "cancel")
-        command = LineCommand(actor=actor, reason=reason)
+        command = validated(LineCommand, {"actor": actor, "reason": reason})
         if line is None and await self._cancel_whole(order, command, request_id):
             cancelled = LineState.CANCELLED
             return tuple(

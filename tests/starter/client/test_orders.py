@@ -56,6 +56,14 @@ class TestEveryCommand:
         assert "completed" in message or "provisioned" in message
 
 
+@pytest.mark.parametrize("reason", ["x" * 2_001, "a\x00b"])
+async def test_a_reason_that_does_not_fit_is_refused_by_name(office: Office, reason: str) -> None:
+    order = (await office.submit("certificate")).order
+    for call in (office.client.withdraw, office.client.cancel):
+        code, message = await refusal(call(order, SALES, reason))
+        assert (code, message.partition(":")[0]) == ("INVALID_INPUT", "reason")
+
+
 class TestCheck:
     async def test_answers_with_the_findings(self, office: Office) -> None:
         office.world.findings = (BLOCKING,)
