@@ -165,14 +165,17 @@ async def _check_consistency(session: AsyncSession, context: OrderContext, lines
     """
     domain, customer = context.domain, context.parties.customer
     services = await inventory.services_of(session, customer, domain.key if domain else None)
+    elsewhere = {service.offer: service.order for service in services if service.order != context.id}
     found = findings.consistency(
         context,
         lines,
         present=frozenset(service.offer for service in services),
-        elsewhere=frozenset(service.offer for service in services if service.order != context.id),
+        elsewhere=frozenset(elsewhere),
         taken=False,
     )
     for finding in found:
+        if finding.code == "DUPLICATE_SERVICE":
+            order = next(elsewhere[line.offer.name] for line in lines if line.number == finding.line)
+            raise Refusal(Code.DUPLICATE, f"{finding.field}: {finding.message} It is of order {order}.")
         if finding.severity is ObservationSeverity.BLOCKING:
-            code = Code.DUPLICATE if finding.code == "DUPLICATE_SERVICE" else Code.INVALID_INPUT
-            raise Refusal(code, f"{finding.field}: {finding.message}")
+            raise Refusal(Code.INVALID_INPUT, f"{finding.field}: {finding.message}")

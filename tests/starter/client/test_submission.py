@@ -352,6 +352,7 @@ class TestMoreForADomain:
         code, message = await refusal(office.submit("certificate", key="k2"))
         assert code == "DUPLICATE"
         assert "Mail certificates" in message
+        assert first.order in message
 
     async def test_a_cancelled_service_is_in_nobodys_way(self, office: Office) -> None:
         first = await office.submit("certificate", key="k1")
