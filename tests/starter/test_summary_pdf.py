@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pypdf import PdfReader
 
 from domain.base import Language
@@ -178,12 +177,12 @@ def test_what_people_wrote_is_never_taken_for_a_state_and_translated() -> None:
 
 
 def test_the_same_summary_is_the_same_bytes() -> None:
-    assert summary_pdf(summary()) == summary_pdf(summary())
-    assert summary_pdf(summary()) != summary_pdf(summary(as_of=AT + 3 * DAY))
+    drawn = summary_pdf(summary())
+    assert drawn == summary_pdf(summary())
+    assert drawn != summary_pdf(summary(as_of=AT + 3 * DAY))
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_in_another_process_too(seed: str) -> None:
+def test_in_another_process_too() -> None:
     made = summary()
     program = (
         "import sys; from starter.summary import OrderSummary; from starter.summary_pdf import summary_pdf; "
@@ -194,7 +193,7 @@ def test_in_another_process_too(seed: str) -> None:
         input=made.model_dump_json().encode(),
         capture_output=True,
         check=True,
-        env={"PYTHONHASHSEED": seed},
+        env={"PYTHONHASHSEED": "1"},
         cwd=Path(__file__).parents[2],
     )
     assert drawn.stdout == summary_pdf(made)
@@ -222,9 +221,11 @@ def test_hostile_text_is_shown_as_it_is_and_steers_nothing() -> None:
 
 
 def test_names_in_other_scripts_are_drawn_with_their_letters() -> None:
-    for name in ("Räschle & Söhne", "Ελλάδα", "Київ Їжак", "Łódź Šķēle", "İstanbul Ölçü", "Հայաստան"):
-        assert name in text(summary_pdf(summary(note=name)))
-    assert "[U+" not in text(summary_pdf(summary(note="שלום شركة السلام ქართული")))
+    names = ("Räschle & Söhne", "Ελλάδα", "Київ Їжак", "Łódź Šķēle", "İstanbul Ölçü", "Հայաստան")
+    right_to_left = "שלום شركة السلام ქართული"
+    shown = text(summary_pdf(summary(note=", ".join(names), external_id=right_to_left)))
+    assert [name for name in names if name not in shown] == []
+    assert "[U+" not in shown
 
 
 def test_ten_thousand_characters_in_every_place_go_on_over_pages() -> None:
