@@ -237,7 +237,8 @@ class ProvisioningContact:
     def _check_day(self, now: datetime) -> None:
         recent = [at for at in self._sent if at > now - timedelta(days=1)]
         if len(recent) >= MAILS_PER_DAY:
-            _check_pace(recent[-MAILS_PER_DAY] + timedelta(days=1), now)
+            free_at = recent[-MAILS_PER_DAY] + timedelta(days=1)
+            _check_pace(free_at, now, f"{len(recent)} mails were sent within 24 hours")
 
 
 def reachable(contact: Contact, field: str = "contact") -> Contact:
@@ -252,11 +253,9 @@ def reachable(contact: Contact, field: str = "contact") -> Contact:
     return contact.model_copy(update={"email": parse_address(contact.email, f"{field}.email")})
 
 
-def _check_pace(free_at: datetime, now: datetime) -> None:
+def _check_pace(free_at: datetime, now: datetime, before: str = "a mail was sent already") -> None:
     if now < free_at:
         seconds = math.ceil((free_at - now).total_seconds())
-        raise Refusal(
-            Code.TOO_OFTEN,
-            f"contact: a mail was sent already; the next can go out in {seconds} s",
-            retry_after=seconds,
-        )
+        minute = f"at {free_at + timedelta(seconds=59):%Y-%m-%d %H:%M} UTC"
+        wait = f"in {seconds} s" if seconds <= RESEND_AFTER.total_seconds() else minute
+        raise Refusal(Code.TOO_OFTEN, f"contact: {before}; the next can go out {wait}", retry_after=seconds)

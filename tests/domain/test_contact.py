@@ -72,6 +72,8 @@ def test_ten_mails_a_day_go_out_and_the_eleventh_waits_for_the_first_to_be_a_day
     refusal = refusal_of("resend", contact, evening)
     assert refusal is not None
     assert (refusal.code, refusal.retry_after) == (Code.TOO_OFTEN, 12 * 3600)
+    assert "10 mails were sent within 24 hours" in refusal.message
+    assert refusal.message.endswith(f"at {NOW + DAY:%Y-%m-%d %H:%M} UTC")
     assert refusal_of("resend", contact, NOW + DAY) is None
 
 
