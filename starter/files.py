@@ -26,16 +26,19 @@ MAX_BYTES = 1_000_000
 MAX_DEFINITION_BYTES = 256_000
 """Largest file of an approval definition; four times what it may come to, for comments and white space."""
 
+MAX_PROBLEMS = 20
+"""Problems of one definition that its author is told of at once."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_model(path: Path, model: type[M], *, max_bytes: int = MAX_BYTES) -> M:
+def read_model(path: Path, model: type[M], *, max_bytes: int = MAX_BYTES, problems: int = 1) -> M:
     """Reads one file into a model.
 
     Raises:
         Refusal: INVALID_INPUT, naming the file and the line and column or the field and its value.
     """
-    return validated(model, read_document(path, max_bytes), path.name)
+    return validated(model, read_document(path, max_bytes), path.name, problems=problems)
 
 
 def read_definitions(path: Path) -> list[ApprovalDefinition]:
@@ -106,24 +109,26 @@ def read_document(path: Path, max_bytes: int = MAX_BYTES) -> Any:
         raise _malformed(path, shown(str(error))) from None
 
 
-def validated(model: type[M], document: Any, source: str = "") -> M:
+def validated(model: type[M], document: Any, source: str = "", *, problems: int = 1) -> M:
     """Turns plain data into a model.
 
     Args:
         model: The model.
         document: What was read.
         source: Where it came from, for the error.
+        problems: How many of them the error tells of at most, each in a line.
 
     Raises:
-        Refusal: INVALID_INPUT, naming the first wrong field, its value and how many more there are.
+        Refusal: INVALID_INPUT, naming the first wrong fields, their values and how many more there are.
     """
     try:
         return model.model_validate(document, extra="forbid")
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        found = _problems(error)
         where = f"{source}: " if source else ""
-        raise Refusal(Code.INVALID_INPUT, f"{where}{_sentence(problems[0])}{more}") from None
+        said = "\n".join(f"{where}{_sentence(each)}" for each in found[:problems])
+        more = f" (and {len(found) - problems} more)" if len(found) > problems else ""
+        raise Refusal(Code.INVALID_INPUT, f"{said}{more}") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -146,7 +151,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _read_definition(path: Path) -> ApprovalDefinition:
-    return read_model(path, ApprovalDefinition, max_bytes=MAX_DEFINITION_BYTES)
+    return read_model(path, ApprovalDefinition, max_bytes=MAX_DEFINITION_BYTES, problems=MAX_PROBLEMS)
 
 
 def _read_text(path: Path, max_bytes: int) -> str:
@@ -172,6 +177,13 @@ def _malformed(path: Path, problem: str, mark: yaml.Mark | None = None) -> Refus
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
     return ", ".join(part for part in (error.context, error.problem) if part) or "is not YAML"
+
+
+def _problems(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong; not that a list is too short as well, from which the wrong members were left out."""
+    found = error.errors(include_url=False, include_context=False)
+    inside = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
+    return [each for each in found if each["type"] != "too_short" or each["loc"] not in inside]
 
 
 def _sentence(problem: ErrorDetails) -> str:

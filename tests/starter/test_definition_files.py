@@ -71,6 +71,20 @@ def test_a_thousand_approvers_of_one_stage_are_refused(tmp_path: Path) -> None:
     assert "at most 100" in message
 
 
+def test_everything_that_is_wrong_is_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    wrong = "{name: one, title: One, approvers: {role: emperor}, when: [], on_deadline: explode}"
+    places = [line.split(": ")[:2] for line in refused(written(tmp_path, stages=f"[{wrong}]")).splitlines()]
+    fields = ("approvers.role", "on_deadline", "when")
+    assert sorted(places) == [["odd.yaml", f"stages.0.{field}"] for field in fields]
+
+
+def test_of_very_many_problems_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    stage = {"name": "Not A Key", "title": "", "approvers": {"role": "emperor"}, "combine": "none"}
+    message = refused(written(tmp_path, stages=json.dumps([stage] * 10)))
+    assert len(message.splitlines()) == 20
+    assert message.endswith(" (and 20 more)")
+
+
 @pytest.mark.parametrize(
     ("stage", "place"),
     [
