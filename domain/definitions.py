@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
 from domain.base import Key, Message, Name
 from domain.content import ADDED_LATER, canonical
@@ -27,6 +27,8 @@ MAX_CONDITION = 1_000
 
 END = "end"
 """What `on_approve` says instead of a stage to end the approval as granted."""
+
+_DURATION = TypeAdapter(timedelta)
 
 LONGEST = timedelta(days=3650)
 """The longest a stage may wait: ten years. An instant has to come of it, not an overflow."""
@@ -289,7 +291,8 @@ def _check_times(stage: Stage) -> None:
         raise ValueError(f"deadline: must be longer than nothing and at most {LONGEST.days} days")
     late = [each for each in stage.reminders if not timedelta() < each < stage.deadline]
     if late:
-        raise ValueError(f"reminders: {late[0]} does not lie between opening and deadline")
+        when = _DURATION.dump_python(late[0], mode="json")
+        raise ValueError(f"reminders: {when} does not lie between opening and deadline")
     for number, level in enumerate(stage.escalations):
         if not timedelta() < level.deadline <= LONGEST:
             raise ValueError(

@@ -84,7 +84,7 @@ REFUSALS: dict[Code, Meaning] = {
         409, 5, "What was accepted stands. Decide the request, or let its deadline pass."
     ),
     Code.VERSION_CONFLICT: Meaning(
-        409, 5, "Published versions are immutable: publish the change under a new version."
+        409, 5, "Published versions never change, and new requests take the newest: publish a new version."
     ),
     Code.DRAFT_CHANGED: Meaning(409, 5, "Read the draft again and make your changes to what it says now."),
     Code.IN_USE: Meaning(409, 5, "See `countersign definitions usage`; publish what replaces it first."),

@@ -89,7 +89,7 @@ def test_of_very_many_problems_the_first_are_told_and_the_others_counted(tmp_pat
     ("stage", "place"),
     [
         ("{name: one, title: One, approvers: {people: []}}", "stages.0.approvers: "),
-        (STAGE.replace("}}", "}, deadline: P1D, reminders: [P1D]}"), "stages.0: reminders: "),
+        (STAGE.replace("}}", "}, deadline: P1D, reminders: [P1D]}"), "stages.0: reminders: P1D "),
         (STAGE.replace("}}", "}, combine: quorum, quorum: 2}"), "stages.0: quorum: "),
         (STAGE.replace("people: [ann]", "role: emperor"), "stages.0.approvers.role: "),
         (STAGE.replace("name: one", "name: one, no_such: 1"), "stages.0.no_such: "),
