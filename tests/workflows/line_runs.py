@@ -11,25 +11,13 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from domain import wire
-from domain.checks import CheckOrder, CheckReport, RecordsSeen, WatchRecords
-from domain.contact import DeliverMail, MailDelivery
 from domain.dns.verdicts import Overall
-from domain.lookups import FoundOrganisation, LookedUp, LookUp
-from domain.orders import Line, OrderLine
-from domain.organisations import OrganisationKind
-from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService
-from domain.transitions import Announced, Announcement, ProcessView, Transition
+from domain.orders import Line
+from domain.transitions import ProcessView, Transition
 from tests.workflows.backend import Backend, Fault, refuses
 from tests.workflows.conftest import Scene
-from tests.workflows.offline import Fake, NotYet, OfflineRun
-from tests.workflows.world import PEOPLE, context, seen
-from workflows.line import OrderLineWorkflow
-
-ORDER = "offline"
-ORGANISATIONS = {
-    each: FoundOrganisation(kind=OrganisationKind(each), name=each.title())
-    for each in ("provider", "partner", "customer")
-}
+from tests.workflows.offline_world import OfflineWorld, run_offline
+from tests.workflows.world import seen
 
 FAULTS: dict[str, dict[str, Fault]] = {"work": {}, "refuse": {"site": refuses, "service": refuses}}
 """What a server's backends do; one that is away would have to be waited for."""
@@ -39,26 +27,8 @@ class OfflineLine:
     """A line without a server: nothing here ever waits, whatever is declared to."""
 
     def __init__(self, line: Line, start: datetime, now: datetime, backend: str) -> None:
-        self.steps: list[Transition] = []
-        self.reserved: set[str] = set()
-        self._backend, self._records = backend, Overall.PENDING
-        self._run = OfflineRun(
-            OrderLineWorkflow,
-            OrderLine(context=context(ORDER, at=now, start=start), line=line, checked_at=now),
-            name=wire.line_id(ORDER, line.number),
-            now=now,
-            activities={
-                wire.ANNOUNCE: Fake(Announcement, self._announce),
-                wire.LOOK_UP: Fake(LookUp, self._look_up),
-                wire.CHECK: Fake(CheckOrder, lambda asked: CheckReport(id="c", at=asked.at)),
-                wire.WATCH_CHECK: Fake(CheckOrder, _never),
-                wire.WATCH_RECORDS: Fake(WatchRecords, self._watch),
-                wire.SEE_RECORDS: Fake(WatchRecords, self._seen),
-                wire.PROVISION: Fake(ProvisionService, self._provision),
-                wire.DEPROVISION: Fake(RemoveService, self._remove),
-                wire.DELIVER: Fake(DeliverMail, self._deliver),
-            },
-        )
+        self._world = OfflineWorld(backend)
+        self._run = run_offline(self._world, line, start, now)
 
     async def now(self) -> datetime:
         return self._run.now
@@ -70,11 +40,11 @@ class OfflineLine:
         self._run.pass_until(moment)
 
     async def backends_are(self, how: str) -> None:
-        self._backend = how
+        self._world.backend = how
         self._run.world_has_changed()
 
     async def records_appear(self) -> None:
-        self._records = Overall.VERIFIED
+        self._world.records = Overall.VERIFIED
         self._run.world_has_changed()
 
     async def settles(self, how: Callable[[], Awaitable[bool]]) -> None:
@@ -83,55 +53,13 @@ class OfflineLine:
     async def view(self) -> ProcessView:
         return self._run.query(wire.VIEW, ProcessView)
 
-    # The world
+    @property
+    def steps(self) -> list[Transition]:
+        return self._world.steps
 
-    def _announce(self, told: Announcement) -> Announced:
-        self.steps += told.transitions
-        return Announced(roster=tuple(PEOPLE.values())[:2] if told.seat else None)
-
-    def _look_up(self, question: LookUp) -> LookedUp:
-        return LookedUp(
-            person=PEOPLE.get(question.person or ""),
-            person_may_approve=True,
-            is_operator=question.operator == "otto",
-            organisations={key: ORGANISATIONS[key] for key in question.organisations},
-        )
-
-    def _seen(self, watch: WatchRecords) -> RecordsSeen:
-        return seen(self._records, at=watch.at)
-
-    def _watch(self, watch: WatchRecords) -> RecordsSeen:
-        found = self._seen(watch)
-        if found.digest == watch.known:
-            raise NotYet
-        return found
-
-    def _provision(self, request: ProvisionService) -> Provisioned:
-        if self._backend == "are away":
-            raise NotYet
-        if self._backend == "refuse":
-            refuses(1)
-        self.reserved.add(request.order.service)
-        return Provisioned(reference="ref")
-
-    def _remove(self, request: RemoveService) -> Removed:
-        was_there = request.order.service in self.reserved
-        self.reserved.discard(request.order.service)
-        return Removed(was_there=was_there)
-
-    def _deliver(self, request: DeliverMail) -> MailDelivery:
-        step = next(each for each in self.steps if each.seq == request.seq)
-        to = next(each.audience.contact for each in step.notices if each.awaited)
-        assert to is not None
-        if to.email.startswith("slow"):
-            raise NotYet
-        if to.email.startswith("gone"):
-            return MailDelivery(accepted=False, reason="550 5.1.1 no such mailbox")
-        return MailDelivery(accepted=True)
-
-
-def _never(_: CheckOrder) -> CheckReport:
-    raise NotYet
+    @property
+    def reserved(self) -> set[str]:
+        return self._world.reserved
 
 
 class ServerLine:
