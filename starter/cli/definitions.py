@@ -95,11 +95,17 @@ def usage(
 @app.command()
 def retire(which: Version, as_json: Json = False) -> None:
     """Let no new request take a version any more. Open requests keep it; unused ones are removed later."""
-    reference = _reference(which)
-    at = call(lambda countersign: countersign.retire_definition(*reference))
+    name, version = _reference(which)
+    at = call(lambda countersign: countersign.retire_definition(name, version))
+    left = call(lambda countersign: countersign.definition_usage(name))
+    current = next((each.reference for each in left if each.is_current), None)
+    rows: list[tuple[str, object]] = [
+        ("Retired (UTC)", at),
+        ("New requests take", current or "no version of it"),
+    ]
     answer(
-        {"reference": which, "retired_at": at},
-        lambda each: facts(which, [("Retired (UTC)", each["retired_at"])]),
+        {"reference": which, "retired_at": at, "current": current},
+        lambda each: facts(each["reference"], rows),
         as_json=as_json,
     )
 

@@ -75,10 +75,11 @@ async def test_versions_are_listed_compared_and_retired(run: Run, sampled: objec
     assert "-title: Version 1" in diff.out
     assert (await run("definitions", "diff", "wf@1", "wf@1")).out == "No difference.\n"
     retired = await run("definitions", "retire", "wf@2", "--json")
-    assert retired.json["reference"] == "wf@2"
+    assert (retired.json["reference"], retired.json["current"]) == ("wf@2", "wf@1")
+    assert "wf@1" in (await run("definitions", "retire", "wf@2")).out
+    assert "no version of it" in (await run("definitions", "retire", "wf@1")).out
     states = (await run("definitions", "list", "wf")).out
-    assert "retired" in states
-    assert "current" in states
+    assert (states.count("retired"), states.count("current")) == (2, 0)
 
 
 async def test_what_an_offer_needs_cannot_be_retired(run: Run, sampled: object) -> None:
