@@ -105,7 +105,7 @@ def retire(which: Version, as_json: Json = False) -> None:
     ]
     answer(
         {"reference": which, "retired_at": at, "current": current},
-        lambda each: facts(each["reference"], rows),
+        lambda _: facts(which, rows),
         as_json=as_json,
     )
 
