@@ -7,8 +7,8 @@ from typing import Any, Unpack
 from domain import actions, wire
 from domain.actions import ActionRecorded, StageCommand
 from domain.errors import Code, Refusal
+from starter.faults import NotRunning
 from starter.files import validated
-from starter.gateway import NotRunning
 from starter.pending import Meant, Pending, too_late
 from storage import inquiries
 from storage.inquiries import OpenInquiry

@@ -11,8 +11,9 @@ from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Refusal
 from domain.statistics import StageFigures
 from domain.transitions import OpenApproval, ProcessView
+from starter.faults import NotRunning
 from starter.files import validated
-from starter.gateway import NotRunning, utc_now
+from starter.gateway import utc_now
 from starter.pending import FINAL, Pending, too_late
 from storage import processes, statistics
 from storage.inbox import InboxEntry, inbox_of

@@ -81,7 +81,7 @@ class Binding(Fulfilment, Drafts, Mapping):
         Raises:
             Refusal: As `map_line` for an organisation that is not there and for what does not fit together.
         """
-        await self._authorise_for(order, actor, "map its lines")
+        await self._authorise_for(order, actor, wire.MAP_LINE, "map its lines")
         view = await self._line(order, line)
         return await self._to_bind(wire.line_id(order, line), view, _read(mapping, actor))
 
@@ -95,7 +95,7 @@ class Binding(Fulfilment, Drafts, Mapping):
                 provisioning mail went out, POINT_OF_NO_RETURN if somebody was faster, PROCESS_ENDED or
                 UNAVAILABLE.
         """
-        await self._authorise_for(order, actor, "map its lines")
+        await self._authorise_for(order, actor, wire.MAP_LINE, "map its lines")
         return await self._tell_line(
             order, line, wire.MAP_LINE, _read(mapping, actor), Mapped, request_id=request_id
         )
@@ -179,8 +179,8 @@ class Binding(Fulfilment, Drafts, Mapping):
     async def _authorise_set_up(self, order: str, line: int, actor: str) -> None:
         ordered, bound = await self._order(order), await self._line(order, line)
         placed_it = actor == ordered.requested_by
-        parties = ordered.parties if placed_it else bound.parties
-        await self._authorise(actor, parties, ANYBODY_INVOLVED, "set this line up")
+        view = ordered if placed_it else bound
+        await self._authorise(actor, view, ANYBODY_INVOLVED, wire.SET_UP_LINE, "set this line up")
 
     async def _line(self, order: str, line: int) -> ProcessView:
         """A line's view.

@@ -28,7 +28,8 @@ from domain.rollouts import (
 )
 from domain.transitions import SYSTEM
 from starter.engine import housekeeping_queue
-from starter.gateway import Gateway, NotRunning, temporal_errors, utc_now
+from starter.faults import NotRunning, temporal_errors
+from starter.gateway import Gateway, utc_now
 from starter.publishing import Change, Plan, Warned, publish
 from storage import catalogue
 from storage import definitions as stored

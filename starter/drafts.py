@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import wire
 from domain.errors import Code, Refusal
 from domain.forms import Form, read_draft
 from domain.line import OpenTask
@@ -75,7 +76,7 @@ class Drafts(Links):
                 if somebody saved meanwhile, NOT_PENDING or PROCESS_ENDED if it is too late, or UNAVAILABLE.
         """
         view = await self._view(process)
-        await self._authorise(actor, view.parties, ANYBODY_INVOLVED, "set this line up")
+        await self._authorise(actor, view, ANYBODY_INVOLVED, wire.SET_UP_LINE, "set this line up")
         return await self._save(process, view, answers, actor, version)
 
     async def form_behind(self, token: str) -> SetUpForm:

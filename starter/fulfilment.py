@@ -14,8 +14,8 @@ from domain.line import LineProgress, LineState
 from domain.links import LinkPurpose
 from domain.orders import ContactGiven, LineCommand
 from starter.contacts import read_contact
+from starter.faults import NotRunning
 from starter.files import validated
-from starter.gateway import NotRunning
 from starter.links import Links
 from starter.orders import ANYBODY_INVOLVED, LineResult, Orders, Refused, per_line
 
@@ -54,7 +54,7 @@ class Fulfilment(Orders, Links):
                 TOO_OFTEN, POINT_OF_NO_RETURN, NOT_PENDING before the line has begun, PROCESS_ENDED or
                 UNAVAILABLE.
         """
-        await self._authorise_for(order, actor, "have its mail sent again")
+        await self._authorise_for(order, actor, wire.RESEND_MAIL, "have its mail sent again")
         command = validated(ResendMail, {"actor": actor, "reason": reason})
         return await self._tell_line(
             order, line, wire.RESEND_MAIL, command, ContactState, request_id=request_id
@@ -76,7 +76,7 @@ class Fulfilment(Orders, Links):
             Refusal: INVALID_INPUT for what is no single address, DUPLICATE for the present contact, otherwise
                 as `resend_mail`; for all lines only if none of them has a contact, or all have ended.
         """
-        await self._authorise_for(order, actor, "change its contact")
+        await self._authorise_for(order, actor, wire.CHANGE_CONTACT, "change its contact")
         wanted = read_contact(contact, "contact")
         command = validated(ChangeContact, {"actor": actor, "contact": wanted, "reason": reason})
         if line is not None:
@@ -109,7 +109,7 @@ class Fulfilment(Orders, Links):
                 UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, (), "have a step tried again")
+        await self._authorise(actor, view, (), wire.RETRY_LINE, "have a step tried again")
         command = validated(LineCommand, {"actor": actor, "reason": reason})
         return await self._tell_line(order, line, wire.RETRY_LINE, command, LineState, request_id=request_id)
 
@@ -134,9 +134,9 @@ class Fulfilment(Orders, Links):
 
     # What stands behind
 
-    async def _authorise_for(self, order: str, actor: str, what: str) -> None:
+    async def _authorise_for(self, order: str, actor: str, name: str, what: str) -> None:
         view = await self._order(order)
-        await self._authorise(actor, view.parties, ANYBODY_INVOLVED, what)
+        await self._authorise(actor, view, ANYBODY_INVOLVED, name, what)
 
     async def _change_at(
         self, order: str, line: int, command: ChangeContact, request_id: str | None

@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as NoTurn
 from sqlalchemy.ext.asyncio import AsyncSession
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
-from temporalio.client import (
-    Client,
-    RPCError,
-    RPCTimeoutOrCancelledError,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-)
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCStatusCode
+from temporalio.client import Client
 
 from domain import wire
 from domain.base import Message
 from domain.errors import Code, Refusal
 from domain.links import LinkSigner
-from domain.organisations import Parties, Permission
+from domain.organisations import Permission
 from domain.transitions import ProcessKind, ProcessView
+from starter.faults import NotRunning, database_errors, temporal_errors
 from storage import audit, directory, processes
 from storage.audit import RefusedCommand
-from storage.database import Database, NoDatabase
+from storage.database import Database
 
 PATIENCE_S = 30.0
 """How long a caller waits for the answer to a command, in seconds; the command itself is not lost by it."""
-
-BUSY = "database: busy, as others keep writing; try again"
-
-UNREACHABLE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 
 NO_VERDICT = frozenset({Code.UNAVAILABLE, Code.LINES_STARTED})
 """Nobody has judged the command yet: it was not heard, or goes on to the lines of the order."""
@@ -49,123 +33,10 @@ NO_VERDICT = frozenset({Code.UNAVAILABLE, Code.LINES_STARTED})
 T = TypeVar("T")
 
 
-class NotRunning(Exception):
-    """The process has ended, or there never was one; the projection knows which."""
+class Asked(Message):
+    """Whose command it was, of one that nobody read any further."""
 
-
-@contextmanager
-def temporal_errors(what: str) -> Iterator[None]:
-    """Turns what the Temporal client raises into refusals.
-
-    Args:
-        what: What was asked for; names it when nobody answers.
-
-    Raises:
-        Refusal: A refusal by the process, LIMIT_REACHED, TOO_OFTEN or UNAVAILABLE.
-        NotRunning: There is no such run any more.
-    """
-    try:
-        yield
-    except WorkflowUpdateFailedError as error:
-        raise refusal_in(error.cause) or error from None
-    except WorkflowQueryFailedError as error:
-        raise Refusal(Code.UNAVAILABLE, f"{what} failed: {error.message}") from None
-    except (TimeoutError, RPCTimeoutOrCancelledError):
-        raise Refusal(Code.UNAVAILABLE, f"{what} did not come in time; is a worker running?") from None
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND and not _lacks_namespace(error):
-            raise NotRunning from None
-        raise _refusal_of(what, error) or error from None
-    except RuntimeError as error:
-        # A connection that was left for later is opened with the first call; the SDK has no type for it.
-        if "client connect" not in str(error):
-            raise
-        raise Refusal(Code.UNAVAILABLE, "Temporal does not answer: no connection") from None
-
-
-def _refusal_of(what: str, error: RPCError) -> Refusal | None:
-    """What the server itself refuses, if that is anything people can do something about."""
-    if _lacks_namespace(error):
-        return Refusal(Code.UNAVAILABLE, f"Temporal is not set up: {error.message}")
-    if error.status is RPCStatusCode.FAILED_PRECONDITION and "distinct updates" in error.message:
-        return Refusal(
-            Code.LIMIT_REACHED,
-            f"{what} will not come: its run has taken all the updates that Temporal allows; "
-            "the signals approve and deny still reach it",
-        )
-    if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
-        return Refusal(Code.TOO_OFTEN, f"{what} did not come: {error.message}")
-    if error.status in UNREACHABLE:
-        return Refusal(Code.UNAVAILABLE, f"Temporal does not answer: {error.message}")
-    return None
-
-
-def _lacks_namespace(error: RPCError) -> bool:
-    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
-
-
-def refusal_in(cause: BaseException) -> Refusal | None:
-    """The business refusal that a process answered with, if it was one."""
-    if isinstance(cause, ApplicationError) and cause.type in set(Code):
-        details = next((each for each in cause.details if isinstance(each, dict)), {})
-        return Refusal(
-            Code(cause.type),
-            cause.message,
-            retry_after=details.get("retry_after"),
-            noted=bool(details.get("noted")),
-        )
-    return None
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turns a database that is missing, unprepared, busy or out of reach into a refusal that says which.
-
-    Raises:
-        Refusal: UNAVAILABLE.
-    """
-    try:
-        yield
-    except NoDatabase as error:
-        advice = "`countersign dev` sets one up with everything else, `countersign migrate` an empty one"
-        raise Refusal(Code.UNAVAILABLE, f"database: there is no {error.file}; {advice}") from None
-    except NoTurn:
-        raise Refusal(Code.UNAVAILABLE, BUSY) from None
-    except (OperationalError, InterfaceError, ProgrammingError) as error:
-        cause = str(error.orig).partition("\n")[0]
-        if _is_busy(error):
-            raise Refusal(Code.UNAVAILABLE, BUSY) from None
-        if _lacks_schema(error):
-            raise Refusal(
-                Code.UNAVAILABLE, f"database: {cause}; `countersign migrate` prepares it for this version"
-            ) from None
-        if _is_our_fault(error):
-            raise
-        raise Refusal(Code.UNAVAILABLE, f"database: {cause}") from None
-    except OSError as error:
-        raise Refusal(Code.UNAVAILABLE, f"database: {error}") from None
-
-
-def _is_busy(error: DBAPIError) -> bool:
-    """Whether SQLite gave up waiting for other processes' writes."""
-    return _sqlite_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def _is_our_fault(error: DBAPIError) -> bool:
-    """Whether the statement makes no sense, to either database."""
-    return isinstance(error, ProgrammingError) or _sqlite_code(error) == sqlite3.SQLITE_ERROR
-
-
-def _sqlite_code(error: DBAPIError) -> int:
-    """SQLite's primary result code; its lowest byte."""
-    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _lacks_schema(error: DBAPIError) -> bool:
-    """Whether a table or a column is missing."""
-    undefined = {"42P01", "42703"}  # PostgreSQL's SQLSTATEs of a table and a column
-    words = r"no such (table|column)|has no column named"
-    return getattr(error.orig, "sqlstate", None) in undefined or bool(re.search(words, str(error.orig)))
+    actor: str
 
 
 class SubmittedLine(Message):
@@ -310,17 +181,24 @@ class Gateway:
             raise Refusal(Code.NOT_FOUND, f"order: there is no {order}") from None
 
     async def _authorise(
-        self, actor: str, parties: Parties, permissions: Iterable[Permission], what: str
+        self, actor: str, view: ProcessView, permissions: Iterable[Permission], name: str, what: str
     ) -> None:
         """Checks that an actor may give a command for an order now.
 
         The permission counts in the organisation that ordered and in the one it is for; whoever operates
         the provider may do everything, and is the only one who may if no permission is named.
 
+        Args:
+            actor: Who gives it.
+            view: The order, or a line of it.
+            permissions: One of these is needed.
+            name: The command's wire name.
+            what: The command in words.
+
         Raises:
             Refusal: NOT_PERMITTED.
         """
-        wanted = tuple(permissions)
+        wanted, parties = tuple(permissions), view.parties
         async with self._reading() as session:
             for organisation in dict.fromkeys((parties.partner, parties.customer)):
                 for permission in wanted:
@@ -331,10 +209,11 @@ class Gateway:
         at_parties = (
             f"{' or '.join(wanted)} at {parties.partner} or {parties.customer}, or " if wanted else ""
         )
-        raise Refusal(
+        refusal = Refusal(
             Code.NOT_PERMITTED,
             f"actor: {actor} may not {what}; it takes {at_parties}operate at {parties.provider}",
         )
+        raise await self._refused(wire.order_id(view.order), name, Asked(actor=actor), refusal)
 
     async def _has_ended(self, process: str) -> Refusal:
         """What to answer for a process that takes no commands any more, or never did."""

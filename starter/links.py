@@ -8,7 +8,8 @@ from domain.base import Message
 from domain.errors import Code, Refusal
 from domain.links import LinkClaims, LinkPurpose
 from domain.transitions import ProcessView
-from starter.gateway import Gateway, NotRunning, utc_now
+from starter.faults import NotRunning
+from starter.gateway import Gateway, utc_now
 from storage import mails
 
 

@@ -16,8 +16,9 @@ from domain.errors import Code, Refusal
 from domain.line import LineState
 from domain.orders import LineCommand, OrderState
 from domain.organisations import Permission
+from starter.faults import NotRunning
 from starter.files import validated
-from starter.gateway import Gateway, NotRunning
+from starter.gateway import Gateway
 
 ANYBODY_INVOLVED = (Permission.ORDER, Permission.DEPLOY)
 """Looking is for everybody who orders or deploys."""
@@ -78,7 +79,7 @@ class Orders(Gateway):
             Refusal: NOT_FOUND, NOT_PERMITTED, PROCESS_ENDED or UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, ANYBODY_INVOLVED, "check this order")
+        await self._authorise(actor, view, ANYBODY_INVOLVED, wire.CHECK_ORDER, "check this order")
         process, command = wire.order_id(order), LineCommand(actor=actor)
         try:
             return await self._update(process, wire.CHECK_ORDER, command, CheckReport, request_id)
@@ -95,7 +96,7 @@ class Orders(Gateway):
             Refusal: NOT_FOUND, NOT_PERMITTED, NOT_PENDING, TOO_OFTEN, PROCESS_ENDED or UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, ANYBODY_INVOLVED, "check these records")
+        await self._authorise(actor, view, ANYBODY_INVOLVED, wire.CHECK_RECORDS, "check these records")
         process, command = wire.line_id(order, line), LineCommand(actor=actor)
         try:
             return await self._update(process, wire.CHECK_RECORDS, command, RecordsSeen, request_id)
@@ -112,7 +113,7 @@ class Orders(Gateway):
             Refusal: NOT_FOUND, NOT_PERMITTED, NOT_DEPLOYABLE, PROCESS_ENDED or UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, (Permission.DEPLOY,), "deploy")
+        await self._authorise(actor, view, (Permission.DEPLOY,), wire.DEPLOY_LINE, "deploy")
         command = LineCommand(actor=actor)
         told = ToLines(wire.DEPLOY_LINE, command, LineState, request_id, Code.NOT_DEPLOYABLE)
         return await self._send_to_lines(order, line, told)
@@ -132,7 +133,7 @@ class Orders(Gateway):
             Refusal: NOT_FOUND, NOT_PERMITTED, INVALID_INPUT, NOT_PENDING, PROCESS_ENDED or UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, (Permission.ORDER,), "withdraw")
+        await self._authorise(actor, view, (Permission.ORDER,), wire.WITHDRAW, "withdraw")
         command = validated(Withdraw, {"actor": actor, "reason": reason})
         told = ToLines(wire.WITHDRAW, command, ApprovalStatus, request_id, Code.NOT_PENDING)
         results = await self._send_to_lines(order, line, told)
@@ -159,7 +160,7 @@ class Orders(Gateway):
                 UNAVAILABLE.
         """
         view = await self._order(order)
-        await self._authorise(actor, view.parties, (Permission.ORDER,), "cancel")
+        await self._authorise(actor, view, (Permission.ORDER,), wire.CANCEL_ORDER, "cancel")
         command = validated(LineCommand, {"actor": actor, "reason": reason})
         if line is None and await self._cancel_whole(order, command, request_id):
             cancelled = LineState.CANCELLED

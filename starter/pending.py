@@ -11,7 +11,8 @@ from domain.actions import ActionRecorded, StageCommand
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessView
-from starter.gateway import Gateway, NotRunning
+from starter.faults import NotRunning
+from starter.gateway import Gateway
 
 FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
 """How an approval ends by somebody's decision, and by which."""

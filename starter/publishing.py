@@ -11,7 +11,7 @@ from domain.definitions import ApprovalDefinition, OnChange, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.rollouts import DefinitionChange, of_offer, of_update
-from starter.gateway import database_errors
+from starter.faults import database_errors
 from storage import catalogue
 from storage import definitions as stored
 from storage.catalogue import Version

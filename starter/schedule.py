@@ -17,7 +17,8 @@ from temporalio.client import (
 from domain import wire
 from domain.base import Message, UtcDatetime
 from domain.errors import Code, Refusal
-from starter.gateway import Gateway, NotRunning, temporal_errors
+from starter.faults import NotRunning, temporal_errors
+from starter.gateway import Gateway
 
 SHORTEST = timedelta(minutes=1)
 """More often, a round would not be over before the next."""

@@ -21,8 +21,9 @@ from domain.orders import Line, Order, OrderContext, SubmitOrder
 from domain.provisioning import IdempotencyKey
 from domain.transitions import ProcessKind
 from domain.views import summary
+from starter.faults import temporal_errors
 from starter.files import validated
-from starter.gateway import Gateway, SubmittedLine, temporal_errors, utc_now
+from starter.gateway import Gateway, SubmittedLine, utc_now
 from starter.resolving import resolve
 from storage import submissions
 

@@ -16,8 +16,8 @@ from domain.offers import Offer
 from starter.cli.output import answer, table
 from starter.cli.session import Json, call, with_database
 from starter.definitions import PlannedRollout, Publication
+from starter.faults import database_errors
 from starter.files import read_catalogue
-from starter.gateway import database_errors
 from storage import catalogue
 from storage.catalogue import Version
 from storage.database import Database

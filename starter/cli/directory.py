@@ -12,8 +12,9 @@ from rich.text import Text
 from domain.organisations import Directory
 from starter.cli.output import answer
 from starter.cli.session import Json, with_database
+from starter.faults import database_errors
 from starter.files import read_model
-from starter.gateway import database_errors, utc_now
+from starter.gateway import utc_now
 from storage.calendars import check_calendars
 from storage.database import Database
 from storage.directory import Changes, load_directory

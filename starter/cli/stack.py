@@ -15,7 +15,8 @@ from rich.text import Text
 from domain.errors import Code, Refusal
 from starter.cli.output import answer, facts
 from starter.cli.session import Json, use_stack, with_database
-from starter.gateway import database_errors, utc_now
+from starter.faults import database_errors
+from starter.gateway import utc_now
 from starter.settings import FOLDER
 from storage.database import Database
 

@@ -12,8 +12,8 @@ from domain.errors import Code, Refusal
 from domain.offers import Offer
 from domain.organisations import Directory
 from starter.dev.samples import CATALOGUE, DIRECTORY
+from starter.faults import database_errors
 from starter.files import read_catalogue, read_model
-from starter.gateway import database_errors
 from storage import catalogue
 from storage.calendars import check_calendars
 from storage.database import Database, NoDatabase

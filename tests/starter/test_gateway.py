@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import wire
 from domain.errors import Code, Refusal
 from starter.client import Countersign
-from starter.gateway import database_errors, temporal_errors
+from starter.faults import database_errors, temporal_errors
 from storage.database import Database
 from tests.starter.office import Office, office, refusal, sampled  # noqa: F401 - fixtures
 

@@ -17,7 +17,7 @@ from domain.errors import Code, Refusal
 from domain.line import LineState
 from starter.dev import temporal
 from starter.dev.temporal import TemporalServer, VirtualTime
-from starter.gateway import temporal_errors
+from starter.faults import temporal_errors
 from tests.workflows.conftest import Scene
 from tests.workflows.gate_case import DAY, HOUR, Case, code_of, free, refusal_of
 from tests.workflows.world import World, stage

@@ -13,7 +13,7 @@ from domain.line import OpenTask
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, recipient_digest
 from domain.transitions import ProcessView
 from starter.client import Countersign
-from starter.gateway import NotRunning
+from starter.faults import NotRunning
 from storage import projection
 from storage.database import Database
 from tests.starter.office import OPERATOR, SALES, refusal

@@ -33,9 +33,14 @@ class TestEveryCommand:
     async def test_is_refused_to_whoever_lacks_the_permission_now(self, office: Office, command: str) -> None:
         order = await ordered(office, "meetings-suite")
         await asked(office, order)
-        for actor in (CONTACT, "hafenblick-sales-1", "nobody", "no key\n"):
+        strangers = (CONTACT, "hafenblick-sales-1", "nobody", "no key\n")
+        for actor in strangers:
             code, _ = await refusal(BY_PEOPLE[command](office, order, actor))
             assert code == Code.NOT_PERMITTED
+        refused = [entry for entry in await office.client.audit(order) if not entry.accepted]
+        assert [(entry.actor, entry.code) for entry in refused] == [
+            (actor, Code.NOT_PERMITTED) for actor in strangers
+        ]
 
     async def test_is_refused_for_an_order_that_does_not_exist(self, office: Office, command: str) -> None:
         assert (await refusal(BY_PEOPLE[command](office, "nosuchorder", SALES)))[0] == Code.NOT_FOUND

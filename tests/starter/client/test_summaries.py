@@ -15,7 +15,7 @@ from domain.forms import audit_data
 from domain.links import LinkClaims, LinkPurpose, LinkSigner, recipient_digest
 from domain.transitions import ProcessKind, ProcessView
 from starter.client import Countersign
-from starter.gateway import NotRunning
+from starter.faults import NotRunning
 from starter.summary import OrderSummary
 from storage import audit, drafts, projection
 from storage.database import Database
