@@ -44,6 +44,7 @@ class Opening:
         roster: Everybody with a seat; None until the directory has answered.
         needed: Approvals wanted of the approvers.
         level: The escalation level that is asked; 0 before any.
+        is_replaced: Whether a level decides instead of the stage's approvers.
         outcome: Set once the opening is over for another reason than its votes.
     """
 
@@ -59,29 +60,35 @@ class Opening:
         self.roster: tuple[Approver, ...] | None = None
         self.needed = 1
         self.level = 0
+        self.is_replaced = False
         self.inquiries: list[Inquiry] = []
         self.outcome: Outcome | None = None
 
     # Seats
 
     def seat(self, approvers: Iterable[Approver]) -> None:
-        """Gives seats to the stage's approvers, and settles how many of them it takes."""
-        self.bring_in(approvers)
+        """Gives seats to the stage's approvers, and settles how many of them it takes.
+
+        If the directory names them so late that a level has replaced them, they get none.
+        """
+        self.roster = self.roster or ()
+        if not self.is_replaced:
+            self.bring_in(approvers)
         self._count_seats()
 
     def bring_in(self, people: Iterable[Approver], voted: frozenset[str] = frozenset()) -> None:
         """Gives seats to people whom the stage asks besides its approvers; nobody has two.
 
-        Whoever may decide alone now leaves a seat among others that has not voted for it.
+        Whoever may decide alone now leaves a seat among others that has not voted for it. If it is nobody, a
+        roster that is not known yet stays unknown: the stage has not been found to lack approvers.
         """
-        self.roster = self.roster or ()
         for person in people:
             seat = self.seat_of(person.key)
             if seat is None:
-                self.roster = (*self.roster, person)
+                self.roster = (*(self.roster or ()), person)
             elif person.part.decides_alone and not seat.part.decides_alone and seat.key not in voted:
                 self.give_back(seat)
-                self.roster = (*(each for each in self.roster if each.key != person.key), person)
+                self.roster = (*(each for each in self.roster or () if each.key != person.key), person)
 
     def seat_of(self, person: str) -> Approver | None:
         """The seat somebody has now."""
@@ -164,6 +171,7 @@ class Opening:
         """Gives seats to the level that is asked; nobody loses one to a level that nobody can decide for."""
         if self.stage.escalations[self.level - 1].replaces and any(each.key not in voted for each in people):
             self.roster = tuple(seat for seat in self.roster or () if seat.key in voted)
+            self.is_replaced = True
         self.bring_in(people, voted)
 
     # Time

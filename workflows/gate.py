@@ -59,7 +59,8 @@ class ApprovalGate(Deciding, Acting):
             return
         if approval.seats_before_asking:
             question = LookUp(parties=self.parties, roster=approval.stage.asks)
-            await self._with_those_named(approval, question, partial(self._open_seated, approval))
+            asks = partial(self._open_seated, approval)
+            await self._with_those_named(approval, question, asks, at_any_level=True)
             return
         self._note_opening(approval, to_roster=True)
         excluding = () if approval.stage.self_approval else tuple(sorted(approval.affected))
@@ -210,22 +211,28 @@ class ApprovalGate(Deciding, Acting):
         self._note_escalation(approval, before)
         await self.announce()
 
-    async def _with_those_named(self, approval: Approval, question: LookUp, ask: _Ask) -> None:
-        """Asks those whom the directory names; if it does not answer, as soon as it does."""
+    async def _with_those_named(
+        self, approval: Approval, question: LookUp, ask: _Ask, *, at_any_level: bool = False
+    ) -> None:
+        """Asks those whom the directory names; if it does not answer, as soon as it does.
+
+        By then the stage may have been escalated; only its own approvers are still of use after that.
+        """
         found = await self.look_up(question)
         if found is not None:
             if not approval.stage_is_over:
                 await ask(found.roster or ())
             return
-        opening = approval.opening
-        asyncio.create_task(self._ask_later(approval, question, ask, (opening, opening.level)))  # noqa: RUF006 - the loop of a workflow keeps its tasks
+        opening, level = approval.opening, None if at_any_level else approval.opening.level
+        asyncio.create_task(self._ask_later(approval, question, ask, (opening, level)))  # noqa: RUF006 - the loop of a workflow keeps its tasks
 
     async def _ask_later(
-        self, approval: Approval, question: LookUp, ask: _Ask, then: tuple[Opening, int]
+        self, approval: Approval, question: LookUp, ask: _Ask, then: tuple[Opening, int | None]
     ) -> None:
         found = await self.look_up_patiently(question)
+        opening, level = then
         async with self.deciding:
-            is_same = (approval.opening, approval.opening.level) == then
+            is_same = approval.opening is opening and level in {None, opening.level}
             if is_same and not approval.stage_is_over:
                 await ask(found.roster or ())
 

@@ -256,7 +256,8 @@ class WholeApproval(ApprovalModel):
         self.is_away = False
         waiting, self.unanswered = self.unanswered, []
         for whom, opening, level in waiting:
-            if (opening, level) == (len(self.log_of_openings), self.open_sheet.level) and not self.is_over:
+            is_asked = whom == "approvers" or level == self.open_sheet.level
+            if opening == len(self.log_of_openings) and is_asked and not self.is_over:
                 getattr(self, f"_seat_{whom}")(now)
 
     @property

@@ -47,6 +47,7 @@ class Sheet:
         self.questions: list[Fact] = []
         self.closed: set[int] = set()
         self.level, self.wanted = 0, 1
+        self.are_replaced = False
         self.ended: str | None = None
         for fact in facts[1:]:
             getattr(self, f"_{fact.what}")(fact)
@@ -60,7 +61,10 @@ class Sheet:
     # Who sits where
 
     def _seats(self, fact: Fact) -> None:
-        self.chairs = [Chair(who) for who in fact.who] if not self.rule["wait"] else []
+        """The approvers, once it is known who that is; a level may have been there before, or instead."""
+        there = self.chairs or []
+        come = [] if self.rule["wait"] or self.are_replaced else fact.who
+        self.chairs = [*there, *(Chair(who) for who in come if who not in [chair.who for chair in there])]
         self._count_off()
 
     def _count_off(self) -> None:
@@ -100,6 +104,7 @@ class Sheet:
 
     def _makes_way(self, fact: Fact) -> None:
         self.chairs = [chair for chair in self.chairs or [] if chair.who in self.said]
+        self.are_replaced = True
 
     def _delegates(self, fact: Fact) -> None:
         mine = self.chair(fact.who[0])

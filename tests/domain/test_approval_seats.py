@@ -137,6 +137,26 @@ def test_a_level_that_the_directory_names_later_is_seated_then() -> None:
     assert sits(approval, Part.ESCALATION) == ["lea"]
 
 
+@pytest.mark.parametrize(("replaces", "waiting"), [(False, ["lea", "ann", "ben"]), (True, ["lea"])])
+def test_approvers_whom_the_directory_names_after_an_escalation_sit_unless_the_level_replaced_them(
+    replaces: bool, waiting: list[str]
+) -> None:
+    approval = Approval(definition(escalating(level("lea", replaces=replaces))), "req")
+    approval.open_next(NOW)
+    runs_out(approval, "lea")
+    approval.seat(people("ann", "ben"))
+    assert asked(approval) == waiting
+
+
+def test_a_level_that_nobody_is_in_says_nothing_of_approvers_not_yet_known() -> None:
+    approval = Approval(definition(escalating(level("lea", replaces=True), on_nobody="skip")), "req")
+    approval.open_next(NOW)
+    runs_out(approval)
+    assert (approval.roster, approval.lacks_approvers) == (None, False)
+    approval.seat(people("ann"))
+    assert asked(approval) == ["ann"]
+
+
 def test_of_many_levels_each_has_its_own_people_time_and_way_of_asking() -> None:
     levels = [level("lea", deadline=DAY), level("max", deadline=3 * DAY), level("ned", replaces=True)]
     approval = opened(escalating(*levels))
