@@ -13,8 +13,9 @@ from rich.text import Text
 
 from domain.definitions import ApprovalDefinition
 from domain.offers import Offer
+from domain.transitions import SYSTEM
 from starter.cli.output import answer, table
-from starter.cli.session import Json, call, with_database
+from starter.cli.session import Json, Publisher, Reason, call, with_database
 from starter.definitions import PlannedRollout, Publication
 from starter.faults import database_errors
 from starter.files import read_catalogue
@@ -31,13 +32,22 @@ def publish(
         Path, typer.Argument(metavar="DIR", help="Holds offers/*.yaml and definitions/*.yaml.")
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would change and what becomes of open requests; change nothing."
+        ),
     ] = False,
+    actor: Publisher = SYSTEM,
+    reason: Reason = None,
     as_json: Json = False,
 ) -> None:
-    """Publish new versions. Published ones are immutable; publishing again changes nothing."""
+    """Publish new versions, and start the rollouts that follow from them; published ones are immutable."""
     offers, definitions = read_catalogue(folder)
-    done = call(lambda countersign: countersign.publish_catalogue(offers, definitions, dry_run=dry_run))
+    done = call(
+        lambda countersign: countersign.publish_catalogue(
+            offers, definitions, actor=actor, reason=reason, dry_run=dry_run
+        )
+    )
     answer(done, published, as_json=as_json)
 
 

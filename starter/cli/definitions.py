@@ -16,7 +16,7 @@ from domain.errors import Code, Refusal
 from domain.transitions import SYSTEM
 from starter.cli.catalog import fates, published
 from starter.cli.output import answer, facts, table
-from starter.cli.session import Json, Reason, call
+from starter.cli.session import Json, Publisher, Reason, call
 from starter.definitions import RolloutStatus
 from starter.files import read_definitions
 from starter.schemas import write_schemas
@@ -25,15 +25,6 @@ from storage.definitions import Usage
 app = typer.Typer(help="Publish, compare and retire approval definitions.", no_args_is_help=True)
 
 Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Such as cost-release@2.")]
-Publisher = Annotated[
-    str,
-    typer.Option(
-        "--as",
-        envvar="COUNTERSIGN_ACTOR",
-        metavar="PERSON",
-        help="Who you are, for the audit of the requests concerned.",
-    ),
-]
 
 
 @app.command()

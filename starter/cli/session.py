@@ -28,6 +28,15 @@ Actor = Annotated[
         help="Who you are: a person's key in the directory.",
     ),
 ]
+Publisher = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        envvar="COUNTERSIGN_ACTOR",
+        metavar="PERSON",
+        help="Who you are, for the audit of the requests concerned.",
+    ),
+]
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, without `order-`.")]
 Process = Annotated[str, typer.Argument(metavar="PROCESS", help="A workflow id, such as order-…-line-1.")]
 LineNumber = Annotated[int | None, typer.Option("--line", min=1, help="One line; all of them if left out.")]

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest.mock import AsyncMock
 
+import pytest
+
+from starter.client import Countersign
+from starter.definitions import Publication
 from starter.dev.samples import CATALOGUE, DIRECTORY
 from tests.cli.conftest import Run
 
@@ -37,6 +42,17 @@ async def test_a_dry_run_shows_the_difference_to_the_version_before_and_publishe
     assert "+closes_after: P10D" in for_people.out
     listed = (await run("catalog", "list", "--name", "meetings-flex", "--json")).json
     assert [each["version"] for each in listed["offers"]] == [2, 1]
+
+
+async def test_who_publishes_and_why_goes_with_the_rollouts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing = AsyncMock(return_value=Publication((), (), (), (), dry_run=False))
+    monkeypatch.setattr(Countersign, "publish_catalogue", publishing)
+    await run("catalog", "publish", str(CATALOGUE), "--as", "nordwall-manager-1", "--reason", "new prices")
+    said = publishing.await_args
+    assert said is not None
+    assert (said.kwargs["actor"], said.kwargs["reason"]) == ("nordwall-manager-1", "new prices")
 
 
 async def test_a_published_version_never_changes(run: Run, tmp_path: Path) -> None:
