@@ -14,8 +14,8 @@ from tests.replay import approval_scenarios, fulfilment_scenarios  # noqa: F401 
 from tests.replay.goldens import activity_inputs
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.conftest import Scene, scene, world  # noqa: F401 - fixtures
-from tests.workflows.world import World
-from workflows.registry import WORKFLOWS, workflow_runner
+from tests.workflows.world import GUARDED, World
+from workflows.registry import WORKFLOWS
 
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*/*.json"))
@@ -28,7 +28,7 @@ def replayer() -> Replayer:
     return Replayer(
         workflows=WORKFLOWS,
         data_converter=pydantic_data_converter,
-        workflow_runner=workflow_runner(guarded=True),
+        workflow_runner=GUARDED,
     )
 
 

@@ -36,10 +36,10 @@ from storage.database import Database
 from storage.directory import load_directory
 from tests.activities.provisioning.backend import Backend
 from tests.workflows.conftest import Scene
-from tests.workflows.world import World, definition, line, stage
+from tests.workflows.world import GUARDED, World, definition, line, stage
 from workflows.external import await_condition
 from workflows.process import let_go
-from workflows.registry import WORKFLOWS, workflow_runner
+from workflows.registry import WORKFLOWS
 
 HOUR = timedelta(hours=1)
 ACTIVITY_EVENTS = (
@@ -242,7 +242,7 @@ async def office(
                 Conditions({"credit": source}).await_condition,
                 *(each for each in world.activities if each not in replaced),
             ],
-            workflow_runner=workflow_runner(guarded=True),
+            workflow_runner=GUARDED,
         ),
     ):
         yield Scene(world, virtual_time, queue), Countersign(virtual_time.client, database)
