@@ -17,7 +17,7 @@ from starter.contacts import read_contact
 from starter.faults import NotRunning
 from starter.files import validated
 from starter.links import Links
-from starter.orders import ANYBODY_INVOLVED, LineResult, Orders, Refused, per_line
+from starter.orders import ANYBODY_INVOLVED, LineResult, Orders, Refused
 
 T = TypeVar("T")
 
@@ -142,8 +142,9 @@ class Fulfilment(Orders, Links):
         self, order: str, line: int, command: ChangeContact, request_id: str | None
     ) -> ContactResult:
         process = wire.line_id(order, line)
-        key = per_line(request_id, process)
-        state = await self._tell_line(order, line, wire.CHANGE_CONTACT, command, ContactState, request_id=key)
+        state = await self._tell_line(
+            order, line, wire.CHANGE_CONTACT, command, ContactState, request_id=request_id
+        )
         return ContactResult(line=line, process=process, contact=state)
 
     async def _try_change_at(

@@ -15,11 +15,14 @@ from temporalio.client import Client
 
 from domain import wire
 from domain.base import Message
+from domain.definitions import content_hash
 from domain.errors import Code, Refusal
 from domain.links import LinkSigner
 from domain.organisations import Permission
+from domain.provisioning import IdempotencyKey
 from domain.transitions import ProcessKind, ProcessView
 from starter.faults import NotRunning, database_errors, temporal_errors
+from starter.files import validated
 from storage import audit, directory, processes
 from storage.audit import RefusedCommand
 from storage.database import Database
@@ -37,6 +40,19 @@ class Asked(Message):
     """Whose command it was, of one that nobody read any further."""
 
     actor: str
+
+
+class _Keyed(Message):
+    request_id: IdempotencyKey
+
+
+def read_key(request_id: str) -> str:
+    """A caller's idempotency key.
+
+    Raises:
+        Refusal: INVALID_INPUT.
+    """
+    return validated(_Keyed, {"request_id": request_id}).request_id
 
 
 class SubmittedLine(Message):
@@ -106,18 +122,29 @@ class Gateway:
     async def _update(
         self, process: str, name: str, command: BaseModel, answer: type[T], request_id: str | None
     ) -> T:
-        """Sends an update and returns its answer.
+        """Sends an update and returns its answer; sent again with the same request id, it counts once.
+
+        Another command under that id is never answered with what the first one came to.
 
         Raises:
-            Refusal: What the process answered, or UNAVAILABLE.
+            Refusal: What the process answered, INVALID_INPUT for a request id that is none, or UNAVAILABLE.
             NotRunning: There is no such run any more.
         """
+        same = (
+            f"{name}/{read_key(request_id)}/{content_hash(command)[:16]}" if request_id is not None else None
+        )
+        return await self._update_as(process, name, command, answer, same)
+
+    async def _update_as(
+        self, process: str, name: str, command: BaseModel, answer: type[T], update_id: str | None
+    ) -> T:
+        """Sends an update under an id, or one that is not sent again; see `_update`."""
         handle = self.client.get_workflow_handle(process)
         try:
             with temporal_errors(f"{process}: the answer to {name}"):
                 async with asyncio.timeout(PATIENCE_S):
                     answered: T = await handle.execute_update(
-                        name, command, id=request_id or uuid4().hex, result_type=answer
+                        name, command, id=update_id or uuid4().hex, result_type=answer
                     )
                     return answered
         except Refusal as refusal:

@@ -217,8 +217,7 @@ class Orders(Gateway):
             return LineResult(line=line, process=process, refused=refused)
 
     async def _send(self, process: str, told: ToLines) -> StrEnum:
-        key = per_line(told.request_id, process)
-        return await self._update(process, told.name, told.command, told.answer, key)
+        return await self._update(process, told.name, told.command, told.answer, told.request_id)
 
     async def _not_running(self, order: str, line: int | None, too_early: Code) -> Refusal:
         """What to answer for lines that take no commands: ended, not begun, or never ordered."""
@@ -234,8 +233,3 @@ class Orders(Gateway):
         return Refusal(
             too_early, f"order: the lines of {order} have not begun; it waits for {view.waiting_for}"
         )
-
-
-def per_line(request_id: str | None, process: str) -> str | None:
-    """An update id that is the same for a repeated request, and differs from line to line."""
-    return f"{request_id}/{process}" if request_id else None

@@ -12,7 +12,7 @@ from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Code, Refusal
 from domain.transitions import ProcessView
 from starter.faults import NotRunning
-from starter.gateway import Gateway
+from starter.gateway import Gateway, read_key
 
 FINAL = {ApprovalStatus.APPROVED: Verdict.APPROVE, ApprovalStatus.REJECTED: Verdict.DENY}
 """How an approval ends by somebody's decision, and by which."""
@@ -71,8 +71,9 @@ class Pending(Gateway):
                 `_update`.
             NotRunning: As `_update`.
         """
+        key = read_key(request_id) if request_id is not None else None
         try:
-            answer = await self._update(process, name, said, recorded, request_id)
+            answer = await self._update_as(process, name, said, recorded, key)
         except ValidationError:
             answer = None
         # Not the stage: what the caller left out may be another one by now.

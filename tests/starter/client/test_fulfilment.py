@@ -109,6 +109,25 @@ class TestResending:
         await office.mail.wait_for(lambda _: len(office.mail.messages) == 2)
         assert {mail.recipient for mail in office.mail.messages} == {CARLA}
 
+    async def test_under_a_request_id_of_another_command_is_a_command_of_its_own(
+        self, office: Office
+    ) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        await office.skip(line, MINUTE)
+        await office.client.resend_mail(order, 1, SALES, request_id="r1")
+        again = await refusal(office.client.resend_mail(order, 1, SALES, "in other words", request_id="r1"))
+        assert again[0] == Code.TOO_OFTEN
+        (cancelled,) = await office.client.cancel(order, SALES, "not needed", 1, request_id="r1")
+        assert cancelled.state == "cancelled"
+
+    async def test_takes_no_request_id_that_is_none(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        await asked(office, order)
+        for key in ("", " ", "k" * 201):
+            code, message = await refusal(office.client.resend_mail(order, 1, SALES, request_id=key))
+            assert (code, message.partition(":")[0]) == (Code.INVALID_INPUT, "request_id")
+
     async def test_of_a_line_that_is_not_there_is_not_found(self, office: Office) -> None:
         order = await ordered(office, "meetings-suite")
         await asked(office, order)
