@@ -16,7 +16,7 @@ from enum import StrEnum
 from domain.base import Key, Message, UtcDatetime
 from domain.dns.names import is_free_mail, parse_domain, registrable_domain
 from domain.errors import Code, Refusal
-from domain.organisations import OrganisationKind
+from domain.organisations import Organisation, OrganisationKind, Parties
 
 LIMIT = 20
 """Candidates of one answer: more than people compare."""
@@ -51,6 +51,41 @@ class Circle:
 
     acting: frozenset[str]
     beside: frozenset[str]
+
+    def includes(self, organisation: Organisation) -> bool:
+        """Whether words of its name find an organisation."""
+        return organisation.key in self.acting | self.beside or organisation.partner in self.acting
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which organisations somebody may bind a line to: those that they could have found for it.
+
+    Keys are short words that can be guessed; what a guess may bind is what a search may show.
+
+    Attributes:
+        circle: Whose names they may come across; None for everybody's.
+        parties: The organisations of the line.
+        matched: Whose the address of the line's contact is, or its domain.
+    """
+
+    circle: Circle | None
+    parties: Parties
+    matched: frozenset[str]
+
+    def includes(self, organisation: Organisation, part: OrganisationKind) -> bool:
+        """Whether an organisation may play a part.
+
+        A partner keeps access to what is set up, so that an address alone makes nobody one.
+        """
+        if self.circle is None:
+            return True
+        is_theirs = self.circle.includes(organisation)
+        if part is OrganisationKind.PARTNER:
+            is_partner = organisation.kind is not OrganisationKind.CUSTOMER
+            return organisation.key == self.parties.partner or (is_theirs and is_partner)
+        is_party = organisation.key in {self.parties.partner, self.parties.customer}
+        return is_party or is_theirs or organisation.key in self.matched
 
 
 class MatchedBy(StrEnum):

@@ -19,9 +19,9 @@ from starter.contacts import read_contact
 from starter.drafts import Drafts
 from starter.files import validated
 from starter.fulfilment import Fulfilment
+from starter.links import LinkShown
 from starter.mapping import Mapping
 from starter.orders import ANYBODY_INVOLVED
-from storage import directory
 
 
 class MappingGiven(Command):
@@ -82,13 +82,16 @@ class Binding(Fulfilment, Drafts, Mapping):
             Refusal: As `map_line` for an organisation that is not there and for what does not fit together.
         """
         await self._authorise_for(order, actor, wire.MAP_LINE, "map its lines")
-        view = await self._line(order, line)
-        return await self._to_bind(wire.line_id(order, line), view, _read(mapping, actor))
+        view, command = await self._line(order, line), _read(mapping, actor)
+        names = await self._names_for_person(view, command)
+        return _to_bind(wire.line_id(order, line), view, command, names)
 
     async def map_line(
         self, order: str, line: int, mapping: MappingGiven, actor: str, *, request_id: str | None = None
     ) -> Mapped:
         """Binds a line to its organisations: the point of no return.
+
+        They are those that the actor could have found for it (`domain.matching.Reach`), or new ones.
 
         Raises:
             Refusal: NOT_FOUND, NOT_PERMITTED, INVALID_INPUT naming the field, NOT_PENDING before the
@@ -96,9 +99,14 @@ class Binding(Fulfilment, Drafts, Mapping):
                 UNAVAILABLE.
         """
         await self._authorise_for(order, actor, wire.MAP_LINE, "map its lines")
-        return await self._tell_line(
-            order, line, wire.MAP_LINE, _read(mapping, actor), Mapped, request_id=request_id
-        )
+        process, command = wire.line_id(order, line), _read(mapping, actor)
+        try:
+            view = await self._line(order, line)
+            if view.ponr_at is None:
+                await self._names_for_person(view, command)
+        except Refusal as refusal:
+            raise await self._refused(process, wire.MAP_LINE, command, refusal) from None
+        return await self._tell_line(order, line, wire.MAP_LINE, command, Mapped, request_id=request_id)
 
     async def set_up(
         self,
@@ -144,8 +152,10 @@ class Binding(Fulfilment, Drafts, Mapping):
             Refusal: As `show_link`, LINK_INVALID for a link that maps nothing, or INVALID_INPUT.
         """
         claims = self.redeem(token, LinkPurpose.PROVISION)
-        command = _read(mapping, (await self.show_link(token)).actor, claims.generation)
-        return await self._to_bind(claims.process, await self._view(claims.process), command)
+        shown, view = await self.show_link(token), await self._view(claims.process)
+        command = _read(mapping, shown.actor, claims.generation)
+        names = await self._names_for_link(view, command, shown)
+        return _to_bind(claims.process, view, command, names)
 
     async def map_by_link(
         self, token: str, mapping: MappingGiven, *, request_id: str | None = None
@@ -156,7 +166,13 @@ class Binding(Fulfilment, Drafts, Mapping):
             Refusal: LINK_INVALID, LINK_EXPIRED, LINK_REVOKED, or as `map_line`.
         """
         claims = self.redeem(token, LinkPurpose.PROVISION)
-        command = _read(mapping, (await self.show_link(token)).actor, claims.generation)
+        shown = await self.show_link(token)
+        command = _read(mapping, shown.actor, claims.generation)
+        if shown.ponr_at is None:
+            try:
+                await self._names_for_link(await self._view(claims.process), command, shown)
+            except Refusal as refusal:
+                raise await self._refused(claims.process, wire.MAP_LINE, command, refusal) from None
         return await self._tell(claims.process, wire.MAP_LINE, command, Mapped, request_id=request_id)
 
     async def set_up_by_link(
@@ -195,21 +211,14 @@ class Binding(Fulfilment, Drafts, Mapping):
                 raise
         raise await self._not_running(order, line, Code.NOT_PENDING)
 
-    async def _to_bind(self, process: str, view: ProcessView, mapping: MapLine) -> ToBind:
-        choices = {"partner": mapping.partner, "customer": mapping.customer or mapping.partner}
-        keys = {choice.key for choice in choices.values() if choice.key is not None}
-        async with self._reading() as session:
-            found = {each.key: each.name for each in await directory.organisations(session, sorted(keys))}
-        chosen = {field: _chosen(field, choice, found) for field, choice in choices.items()}
-        admin = mapping.customer_admin
-        return ToBind(
-            process=process,
-            title=view.title,
-            partner=chosen["partner"],
-            customer=chosen["customer"],
-            set_up_by=mapping.set_up_by,
-            customer_admin=admin.email if admin else None,
-        )
+    async def _names_for_person(self, view: ProcessView, mapping: MapLine) -> Document[str, str]:
+        contact = view.contact.contact.email if view.contact is not None else None
+        return await self._names_of_chosen(mapping, view.parties, contact, through_link=False)
+
+    async def _names_for_link(
+        self, view: ProcessView, mapping: MapLine, shown: LinkShown
+    ) -> Document[str, str]:
+        return await self._names_of_chosen(mapping, view.parties, shown.contact, through_link=True)
 
 
 def _read(given: MappingGiven, actor: str, generation: int | None = None) -> MapLine:
@@ -226,10 +235,19 @@ def _read(given: MappingGiven, actor: str, generation: int | None = None) -> Map
     return validated(MapLine, document)
 
 
-def _chosen(field: str, choice: OrganisationChoice, found: Document[str, str]) -> Chosen:
-    if choice.new is not None:
-        return Chosen(name=choice.new.name, key=None)
-    assert choice.key is not None
-    if choice.key not in found:
-        raise Refusal(Code.INVALID_INPUT, f"{field}: there is no organisation {choice.key}")
-    return Chosen(name=found[choice.key], key=choice.key)
+def _to_bind(process: str, view: ProcessView, mapping: MapLine, names: Document[str, str]) -> ToBind:
+    def chosen(choice: OrganisationChoice) -> Chosen:
+        if choice.new is not None:
+            return Chosen(name=choice.new.name, key=None)
+        assert choice.key is not None
+        return Chosen(name=names[choice.key], key=choice.key)
+
+    admin = mapping.customer_admin
+    return ToBind(
+        process=process,
+        title=view.title,
+        partner=chosen(mapping.partner),
+        customer=chosen(mapping.customer or mapping.partner),
+        set_up_by=mapping.set_up_by,
+        customer_admin=admin.email if admin else None,
+    )

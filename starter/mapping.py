@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from collections.abc import Mapping as Document
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Code, Refusal
 from domain.mail import parse_address
-from domain.matching import Candidate, Circle
-from domain.organisations import OrganisationKind, Permission
+from domain.mapping import MapLine
+from domain.matching import Candidate, Circle, Reach
+from domain.organisations import OrganisationKind, Parties, Permission
 from starter.gateway import Gateway
 from starter.orders import ANYBODY_INVOLVED
 from storage import circles, directory, matching
 
 EITHER = (OrganisationKind.PARTNER, OrganisationKind.CUSTOMER)
+
+INSTEAD = {
+    OrganisationKind.PARTNER: "choose the one that ordered or a partner of yours, or describe a new one",
+    OrganisationKind.CUSTOMER: "choose one that a search for this line finds, or describe a new one",
+}
+"""What to do about an organisation that is not there, as far as somebody can know."""
 
 
 class Mapping(Gateway):
@@ -59,6 +67,43 @@ class Mapping(Gateway):
         async with self._reading() as session:
             circle = await circles.circle_of_address(session, address, ANYBODY_INVOLVED, parties)
             return await _find(session, address, search, EITHER, circle)
+
+    async def _names_of_chosen(
+        self, mapping: MapLine, parties: Parties, contact: str | None, *, through_link: bool
+    ) -> Document[str, str]:
+        """The names of the organisations that a mapping chooses by key.
+
+        Whatever the finder would not offer is answered like what does not exist, so that nobody learns by
+        trying which organisations there are.
+
+        Args:
+            mapping: What is to be bound.
+            parties: The organisations of the line.
+            contact: The address of the line's contact.
+            through_link: Whether it is the contact who maps, not a person of the directory.
+
+        Raises:
+            Refusal: INVALID_INPUT naming the field, NOT_PERMITTED or UNAVAILABLE.
+        """
+        choices = {OrganisationKind.PARTNER: mapping.partner, OrganisationKind.CUSTOMER: mapping.customer}
+        wanted = {kind: each.key for kind, each in choices.items() if each is not None and each.key}
+        async with self._reading() as session:
+            ordered = (parties.partner, parties.customer)
+            circle = (
+                await circles.circle_of_address(session, contact, ANYBODY_INVOLVED, ordered)
+                if through_link
+                else await _circle_of(session, mapping.actor)
+            )
+            found = {each.key: each for each in await directory.organisations(session, wanted.values())}
+            matched = await circles.matched(session, contact, found) if contact is not None else frozenset()
+        reach = Reach(circle, parties, matched)
+        for kind, key in wanted.items():
+            if key not in found or not reach.includes(found[key], kind):
+                raise Refusal(
+                    Code.INVALID_INPUT,
+                    f"{kind}: there is no organisation {key} for this line; {INSTEAD[kind]}",
+                )
+        return {key: each.name for key, each in found.items()}
 
 
 async def _circle_of(session: AsyncSession, actor: str) -> Circle | None:

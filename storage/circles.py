@@ -1,17 +1,17 @@
-"""Whose names somebody may come across who looks for an organisation (SPEC 5.5)."""
+"""Whose names somebody may come across who looks for an organisation, and whose an address is (SPEC 5.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.matching import Circle, address_key
+from domain.matching import Circle, address_key, domain_key
 from domain.organisations import Permission, roles_with
-from storage.tables import GrantRow, OrganisationRow, PersonRow
+from storage.tables import ClaimStatus, DomainClaimRow, GrantRow, OrganisationRow, PersonRow
 
 
 async def circle_of(session: AsyncSession, person: str, permissions: Iterable[Permission]) -> Circle:
@@ -37,6 +37,28 @@ async def circle_of_address(
     acting = await _organisations_of(session, is_theirs, permissions)
     theirs = await _organisations_of(session, is_theirs, None)
     return Circle(acting=acting, beside=frozenset({*beside, *theirs, *await _partners_of(session, acting)}))
+
+
+async def matched(session: AsyncSession, address: str, organisations: Collection[str]) -> frozenset[str]:
+    """Those of these organisations whose an address is, or its domain, as `storage.matching` finds them."""
+    domain = domain_key(address)
+    is_theirs = col(PersonRow.address) == address_key(address)
+    if domain is not None:
+        is_theirs |= col(PersonRow.domain) == domain
+    of_people = (
+        select(col(GrantRow.organisation))
+        .join(PersonRow, col(PersonRow.key) == col(GrantRow.person))
+        .where(col(GrantRow.organisation).in_(organisations), is_theirs, col(PersonRow.active))
+    )
+    found = set(await session.scalars(of_people))
+    if domain is not None:
+        holders = select(col(DomainClaimRow.organisation)).where(
+            col(DomainClaimRow.organisation).in_(organisations),
+            col(DomainClaimRow.registrable) == domain,
+            col(DomainClaimRow.status) == ClaimStatus.VERIFIED,
+        )
+        found |= set(await session.scalars(holders))
+    return frozenset(found)
 
 
 async def _organisations_of(

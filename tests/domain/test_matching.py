@@ -16,7 +16,9 @@ from domain.matching import (
     LONGEST_WORD,
     MAX_WORDS,
     Candidate,
+    Circle,
     MatchedBy,
+    Reach,
     closest,
     domain_key,
     in_one,
@@ -26,7 +28,7 @@ from domain.matching import (
     together,
     words_of,
 )
-from domain.organisations import OrganisationKind
+from domain.organisations import Organisation, OrganisationKind, Parties
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 SEARCHED, BY_DOMAIN, BY_ADDRESS = MatchedBy.SEARCH, MatchedBy.DOMAIN, MatchedBy.ADDRESS
@@ -206,3 +208,53 @@ def test_neither_way_crowds_out_the_other(by_email: int, by_search: int) -> None
     assert sum(each.matched is BY_DOMAIN for each in found) >= min(by_email, LIMIT // 2)
     assert sum(each.matched is SEARCHED for each in found) >= min(by_search, LIMIT // 2)
     assert keys(found) == sorted(keys(found), key=lambda key: (key[0], int(key[1:])))
+
+
+PARTNER, CUSTOMER = OrganisationKind.PARTNER, OrganisationKind.CUSTOMER
+PARTIES = Parties(provider="host", partner="berg", customer="kufer")
+ORGANISATIONS = {
+    each.key: each
+    for each in (
+        Organisation(key="host", kind=OrganisationKind.PROVIDER, name="Host"),
+        Organisation(key="berg", kind=PARTNER, name="Berg"),
+        Organisation(key="tal", kind=PARTNER, name="Tal"),
+        Organisation(key="hafen", kind=PARTNER, name="Hafen"),
+        Organisation(key="kufer", kind=CUSTOMER, name="Kufer", partner="berg"),
+        Organisation(key="alp", kind=CUSTOMER, name="Alp", partner="berg"),
+        Organisation(key="see", kind=CUSTOMER, name="See", partner="hafen"),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("acting", "beside", "matched", "partners", "customers"),
+    [
+        ("", "", "", "berg", "berg kufer"),
+        ("berg", "", "", "berg", "berg kufer alp"),
+        ("berg tal", "", "", "berg tal", "berg tal kufer alp"),
+        ("kufer", "berg", "", "berg", "berg kufer"),
+        ("", "alp tal", "", "berg tal", "berg tal kufer alp"),
+        ("", "", "see hafen", "berg", "berg kufer see hafen"),
+    ],
+    ids=["nobody", "a partner", "two partners", "the customer", "whose mail it is", "by address"],
+)
+def test_a_line_is_bound_to_its_parties_a_circle_and_whom_an_address_names_and_access_stays_with_partners(
+    acting: str, beside: str, matched: str, partners: str, customers: str
+) -> None:
+    circle = Circle(frozenset(acting.split()), frozenset(beside.split()))
+    reach = Reach(circle, PARTIES, frozenset(matched.split()))
+    for part, expected in ((PARTNER, partners), (CUSTOMER, customers)):
+        within = {each.key for each in ORGANISATIONS.values() if reach.includes(each, part)}
+        assert within == set(expected.split())
+
+
+def test_operators_bind_a_line_to_anybody() -> None:
+    reach = Reach(None, PARTIES, frozenset())
+    assert all(reach.includes(each, part) for each in ORGANISATIONS.values() for part in (PARTNER, CUSTOMER))
+
+
+def test_whoever_orders_for_themselves_is_their_own_partner() -> None:
+    direct = PARTIES.model_copy(update={"partner": "kufer"})
+    reach = Reach(Circle(frozenset(), frozenset()), direct, frozenset())
+    assert reach.includes(ORGANISATIONS["kufer"], PARTNER)
+    assert not reach.includes(ORGANISATIONS["berg"], PARTNER)

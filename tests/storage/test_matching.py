@@ -141,6 +141,21 @@ class TestInACircle:
         unknown = await circles.circle_of_address(session, None, may, ["alp"])
         assert (unknown.acting, unknown.beside) == (frozenset(), frozenset({"alp"}))
 
+    async def test_an_address_names_whom_the_search_by_it_finds(self, session: AsyncSession) -> None:
+        await verify(session, "mail.kueferei.example", "mull")
+        everybody = ["berg", "alp", "kufer", "mull", "owner"]
+        for address in (
+            "Lena@bergsicht.example",
+            "new@kueferei.example",
+            "gina@gmail.com",
+            "somebody@gmail.com",
+            "new@nowhere.example",
+        ):
+            every_kind = await found(session, address, None, *OrganisationKind)
+            matched = await circles.matched(session, address, everybody)
+            assert matched == {key for key, _ in every_kind}, address
+        assert await circles.matched(session, "new@kueferei.example", ["kufer"]) == {"kufer"}
+
 
 class TestByAddress:
     async def test_finds_wherever_somebody_has_a_role(self, session: AsyncSession) -> None:

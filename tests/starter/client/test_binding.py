@@ -16,7 +16,7 @@ from starter.binding import MappingGiven
 from starter.gateway import utc_now
 from storage import directory
 from tests.starter.contacts import CARLA, OWN_COMPANY, asked, ordered
-from tests.starter.office import SALES, Office, refusal
+from tests.starter.office import OPERATOR, SALES, Office, refusal
 
 ADMIN = "admin@contoso.example"
 LENA = "lena.brunner@bergsicht.example"
@@ -95,6 +95,44 @@ class TestMapping:
         assert code == Code.INVALID_INPUT
         assert field in message
         assert (await office.client.show(order)).lines[0].view.ponr_at is None
+
+    async def test_binds_nobody_whom_a_search_for_the_line_would_not_find(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        token = await office.link(line, CARLA)
+
+        async def refused(**more: Any) -> set[tuple[str, str]]:
+            given = mapping(**more)
+            return {
+                await refusal(office.client.map_line(order, 1, given, SALES)),
+                await refusal(office.client.to_bind(order, 1, given, SALES)),
+                await refusal(office.client.map_by_link(token, given)),
+                await refusal(office.client.to_bind_by_link(token, given)),
+            }
+
+        for field, foreign in (("customer", "seaview"), ("partner", "hafenblick"), ("partner", "alpenblick")):
+            ((code, message),) = await refused(**{field: {"key": foreign}})
+            assert (code, foreign in message) == (Code.INVALID_INPUT, True)
+            ((_, unknown),) = await refused(**{field: {"key": "nobody"}})
+            assert message.replace(foreign, "nobody") == unknown, (
+                "nobody learns which organisations there are"
+            )
+        another = mapping(customer={"key": "alpenblick"})
+        code, _ = await refusal(office.client.map_by_link(token, another))
+        assert code == Code.INVALID_INPUT, "a contact is not shown the partner's other customers"
+        said = [each for each in await office.client.audit(line) if each.code == "INVALID_INPUT"]
+        assert {each.actor for each in said} == {SALES, CARLA}
+        assert (
+            await office.client.to_bind(order, 1, another, SALES)
+        ).customer.name == "Alpenblick Treuhand AG"
+        shown = await office.client.to_bind(order, 1, mapping(customer={"key": "seaview"}), OPERATOR)
+        assert shown.customer.name == "Seaview Logistics Ltd"
+
+    async def test_binds_whose_the_contacts_address_is_though_others_serve_them(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite", contact="it@seaview.example")
+        token = await office.link(await asked(office, order), "it@seaview.example")
+        mapped = await office.client.map_by_link(token, mapping(customer={"key": "seaview"}))
+        assert (mapped.partner, mapped.customer) == ("bergsicht", "seaview")
 
     async def test_of_two_at_once_one_binds_and_the_other_is_too_late(self, office: Office) -> None:
         order = await ordered(office, "meetings-suite")
