@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
 from domain import actions, wire
 from domain.acting import MAX_ACTIONS
@@ -56,8 +57,10 @@ async def test_a_storm_of_votes_of_everybody_at_once_counts_each_once(scene: Sce
     case = await Case.opens(scene, free(combine="all", denials=2))
     storm = [case.decide(actor, verdict) for actor in ("ann", "bob") for verdict in Verdict for _ in range(2)]
     answers = await asyncio.gather(*storm, return_exceptions=True)
-    refused = [each for each in answers if isinstance(each, WorkflowUpdateFailedError)]
-    assert 4 <= len(refused) <= 6
+    # A denial that leaves too few ends the run; who comes after that finds none.
+    refused = [each for each in answers if isinstance(each, WorkflowUpdateFailedError | RPCError)]
+    assert len(refused) == sum(isinstance(each, BaseException) for each in answers)
+    assert 4 <= len(refused) < len(answers)
     votes = [step.vote for step in case.world.announced[case.id] if step.vote is not None]
     assert sorted(vote.actor for vote in votes) == sorted({vote.actor for vote in votes})
     assert {"ann", "bob"} >= {vote.actor for vote in votes}
