@@ -42,7 +42,9 @@ class Backends(LineCourse):
             step = provision_of(self.order_line, self.offer.adapter, self.answers)
             reference = (await self._run_step(step)).reference
         self.move(LineState.PROVISIONED)
-        done = self.tell_concerned(Template.PROVISIONED)
+        order = self.context.id
+        summary = f"countersign order summary {order} --pdf order-{order}.pdf"
+        done = self.tell_concerned(Template.PROVISIONED, command=summary)
         self.note(
             "line.provisioned", notices=(done,), services=self.service_change(), data={"reference": reference}
         )

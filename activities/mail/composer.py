@@ -18,6 +18,9 @@ from storage.mails import Mail
 Facts = TypeVar("Facts", MailFacts, ApprovalFact, ServiceFact)
 Listed = TypeVar("Listed", ApprovalFact, ServiceFact)
 
+LOOKS = "countersign order summary "
+"""A command that only looks: like all that do, it does not ask who somebody is."""
+
 
 class Composer:
     """Composes mails, each for its one reader.
@@ -79,7 +82,7 @@ class Composer:
         """The facts with a page to look at, and with a command as this reader can give it."""
         if self._public_url and process and facts.url is None:
             facts = facts.model_copy(update={"url": f"{self._public_url}/processes/{process}"})
-        if facts.command and "--as" not in facts.command:
+        if facts.command and not facts.command.startswith(LOOKS) and "--as" not in facts.command:
             facts = facts.model_copy(update={"command": f"{facts.command} --as {person}"})
         return facts
 

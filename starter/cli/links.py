@@ -38,7 +38,7 @@ from starter.cli.forms import AnswersSoFar, FromVersion, answer_form, show_draft
 from starter.cli.organisations import show_candidates
 from starter.cli.output import answer, facts
 from starter.cli.session import Json, Reason, RequestId, call
-from starter.cli.summary import InLanguage
+from starter.cli.summary import Fonts, InLanguage, Pdf, answer_summary
 from starter.client import Countersign
 from starter.links import LinkShown
 from storage.drafts import NEW
@@ -158,6 +158,19 @@ def set_up(
         return await countersign.set_up_by_link(token, complete, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)
+
+
+@app.command()
+def summary(
+    token: Token,
+    pdf: Pdf = None,
+    language: InLanguage = Language.EN,
+    fonts: Fonts = None,
+    as_json: Json = False,
+) -> None:
+    """Show the order summary of the link's line, for the records."""
+    made = call(lambda countersign: countersign.order_summary_behind(token, language))
+    answer_summary(made, pdf, fonts, as_json=as_json)
 
 
 def _shown(link: LinkShown) -> RenderableType:

@@ -1,4 +1,4 @@
-"""`countersign order summary`: an order for somebody's records, on the screen, as JSON or as a PDF."""
+"""`countersign order summary` and `link summary`: an order for the records, on the screen, as JSON or PDF."""
 
 from __future__ import annotations
 
@@ -21,25 +21,37 @@ InLanguage = Annotated[
     Language, typer.Option("--language", help="Of headings, and of the questions of set-up forms.")
 ]
 
+Pdf = Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Write it as a PDF as well.")]
+Fonts = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--font",
+        envvar="COUNTERSIGN_PDF_FONTS",
+        metavar="FILE",
+        help="A TrueType or OpenType font for scripts such as Chinese; may be given several times.",
+    ),
+]
+
 
 @app.command()
 def summary(
     order: OrderId,
-    pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as a PDF as well.")] = None,
+    pdf: Pdf = None,
     language: InLanguage = Language.EN,
-    fonts: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--font",
-            envvar="COUNTERSIGN_PDF_FONTS",
-            metavar="FILE",
-            help="A TrueType or OpenType font for scripts such as Chinese; may be given several times.",
-        ),
-    ] = None,
+    fonts: Fonts = None,
     as_json: Json = False,
 ) -> None:
     """Show an order for the records: parties, lines, contacts, mapping, set-up and approvals."""
     made = call(lambda countersign: countersign.order_summary(order, language))
+    answer_summary(made, pdf, fonts, as_json=as_json)
+
+
+def answer_summary(made: OrderSummary, pdf: Path | None, fonts: list[Path] | None, *, as_json: bool) -> None:
+    """Shows a summary, and writes it as a PDF as well if that is wanted.
+
+    Raises:
+        Refusal: NOT_FOUND for a font that is not there, INVALID_INPUT if the file cannot be written.
+    """
     if pdf is not None:
         _write(made, pdf, fonts or [])
     answer(made, _shown, as_json=as_json)

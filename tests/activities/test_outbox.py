@@ -23,7 +23,8 @@ from temporalio.testing import ActivityEnvironment
 from activities import outbox
 from activities.outbox import BATCH, Outbox
 from domain.base import Language
-from domain.mail import Why
+from domain.mail import MailFacts, Template, Why
+from domain.transitions import Audience, Notice
 from starter.dev.mailcatcher import MailCatcher
 from storage import mails
 from storage.database import Database
@@ -32,7 +33,7 @@ from storage.recipients import Recipient
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import ADA, BOB, COMMAND, HELPDESK, Post
-from tests.storage.samples import AT, LINE
+from tests.storage.samples import AT, LINE, step
 
 PORTAL = "https://portal.example"
 FIRST_RETRY = timedelta(seconds=30)
@@ -117,6 +118,25 @@ async def test_workflow_mails_get_neither_link_nor_command_in_any_byte(
     for text in texts[HELPDESK.email]:
         assert "://" not in text
         assert "countersign approvals" not in text
+
+
+async def test_the_mail_of_a_finished_line_tells_each_reader_how_they_get_the_order_summary(
+    post: Post, server: SmtpServer
+) -> None:
+    command = "countersign order summary o1 --pdf order-o1.pdf"
+    done = Notice(
+        template=Template.PROVISIONED, audience=Audience(), facts=MailFacts(order="o1", command=command)
+    )
+    carla = Recipient("carla", "Carla", "carla@contoso.example", Language.EN, Why.CONTACT)
+    async with post.database.session() as session:
+        requester = replace(ADA, why=Why.REQUESTER)
+        await mails.queue(session, step(1, notices=[done]), [(done, [requester, carla, HELPDESK])])
+    await post.relay(server).hand_over_due()
+    said = {mail["To"]: _texts(mail)[0] for mail in map(_parsed, server.mails)}
+    assert f"Befehl: {command}" in said[ADA.email].splitlines(), "it only looks: no --as"
+    assert "order summary" in said[carla.email]
+    assert command not in said[carla.email]
+    assert "summary" not in said[HELPDESK.email]
 
 
 def _parsed(raw: bytes) -> Any:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,13 @@ async def test_shows_what_a_link_is_for(token: str, run: Run) -> None:
     document = (await run("link", "show", token, "--json")).json
     assert document["process"] == f"order-{document['order']}-line-1"
     assert document["purpose"] == "provision"
+
+
+async def test_shows_the_order_summary_and_writes_it_as_pdf(token: str, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "summary.pdf"
+    shown = await run("link", "summary", token, "--pdf", str(file), "--json")
+    assert [line["number"] for line in shown.json["lines"]] == [1]
+    assert file.read_bytes().startswith(b"%PDF-")
 
 
 async def test_refuses_a_changed_link_without_repeating_it(token: str, run: Run) -> None:
