@@ -36,6 +36,7 @@ CHANGE_CONTACT = "line.change_contact"
 HAND_OVER = "line.hand_over"
 MAP_LINE = "line.map"
 SET_UP_LINE = "line.set_up"
+ASK_CUSTOMER = "line.ask_customer"
 RETRY_LINE = "line.retry"
 
 # Signals
@@ -83,6 +84,12 @@ SEARCH_ATTRIBUTES = (
     OFFER_VERSION,
     DEFINITION_VERSION,
 )
+
+APPROVAL_HELD = "approval_held"
+"""The `ProcessState` of a process whose approval nobody may decide, so that operators find it in a list."""
+
+# Patches: what runs do that began before it was so, they go on doing
+HELD_STAGES_LISTED = "held-stages-listed"
 
 # Singletons of an installation
 RELAY_ID = "relay-outbox"

@@ -13,6 +13,7 @@ from functools import partial
 
 from temporalio import workflow
 
+from domain import wire
 from domain.approval import Approval
 from domain.decisions import ApprovalStatus, Approver, Part
 from domain.definitions import OnDeadline, OnNobody
@@ -24,6 +25,7 @@ from workflows.acting import Acting
 from workflows.asking import keys_of
 from workflows.deciding import Deciding
 from workflows.external import await_condition
+from workflows.names import PROCESS_STATE
 from workflows.process import let_go
 
 _Ask = Callable[[tuple[Approver, ...]], Awaitable[None]]
@@ -47,6 +49,7 @@ class ApprovalGate(Deciding, Acting):
                 await self._stage_decided(approval)
             else:
                 await self._condition_met(approval)
+            self._list_as_held(held=False)
             self._note_leaving(approval)
         self._note_skipped(approval)
         return approval.status
@@ -103,7 +106,9 @@ class ApprovalGate(Deciding, Acting):
 
         while not over():
             held = held and approval.lacks_approvers
-            if approval.lacks_approvers and not held:
+            if not approval.lacks_approvers:
+                self._list_as_held(held=False)
+            elif not held:
                 held = True
                 async with self.deciding:
                     if over() or await self._settle_nobody(approval):
@@ -170,6 +175,7 @@ class ApprovalGate(Deciding, Acting):
         if approval.definition.escalation_team is not None:
             question = LookUp(parties=self.parties, roster=approval.definition.escalation_team)
             await self._with_those_named(approval, question, partial(self._ask_team, approval))
+        self._list_as_held(held=approval.lacks_approvers)
         await self.announce()
 
     async def _ask_team(self, approval: Approval, people: tuple[Approver, ...]) -> None:
@@ -237,6 +243,14 @@ class ApprovalGate(Deciding, Acting):
                 await ask(found.roster or ())
 
     # What is noted
+
+    def _list_as_held(self, *, held: bool) -> None:
+        """Has operators find a held stage in the Temporal UI's list of runs: two upserts for a rare case."""
+        is_listed = workflow.info().typed_search_attributes.get(PROCESS_STATE) == wire.APPROVAL_HELD
+        if held and not is_listed and workflow.patched(wire.HELD_STAGES_LISTED):
+            workflow.upsert_search_attributes([PROCESS_STATE.value_set(wire.APPROVAL_HELD)])
+        elif is_listed and not held:
+            workflow.upsert_search_attributes([PROCESS_STATE.value_set(self.state)])
 
     def _note_opening(self, approval: Approval, *, to_roster: bool) -> None:
         notices = [self.to_roster(Template.APPROVAL_REQUESTED)] if to_roster else []

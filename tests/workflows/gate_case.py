@@ -19,6 +19,7 @@ from domain.orders import LineOutcome
 from domain.transitions import OpenApproval, ProcessView, Transition
 from tests.workflows.conftest import Scene
 from tests.workflows.world import PEOPLE, definition, line, stage
+from workflows.names import PROCESS_STATE
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EVERYTHING = ("delegate", "add_approver", "inquire")
@@ -103,6 +104,12 @@ class Case:
     async def ends(self) -> str:
         """The state the line ends in."""
         return str(LineOutcome.model_validate(await self.handle.result()).state)
+
+    async def listed_as(self) -> str | None:
+        """The `ProcessState` by which lists of runs find the line, once its workflow task is over."""
+        await self.handle.query(wire.VIEW)
+        attributes = (await self.handle.describe()).typed_search_attributes
+        return attributes.get(PROCESS_STATE)
 
     def actions(self) -> list[str]:
         """What was announced of the approval, in order."""

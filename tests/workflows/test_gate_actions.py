@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain import actions
+from domain import actions, wire
 from domain.acting import ACTIONS
 from domain.decisions import Verdict
 from domain.line import LineState
@@ -167,6 +167,24 @@ async def test_a_refreshed_roster_mends_a_stage_that_is_held(scene: Scene) -> No
     await case.act(actions.RefreshRoster, "otto")
     await case.decide("cleo")
     assert await case.ends() == LineState.PROVISIONED
+
+
+async def test_operators_find_a_held_stage_in_the_list_of_runs_while_it_is_held(
+    scene: Scene,
+) -> None:
+    scene.world.roster = ()
+    case = await Case.opens(scene, free(approvers={"permission": "approve"}), first="approval.held")
+    assert await case.listed_as() == wire.APPROVAL_HELD
+    case.seat("cleo")
+    await case.act(actions.RefreshRoster, "otto")
+    assert await case.listed_as() == LineState.AWAITING_APPROVAL
+    case.seat()
+    await case.act(actions.RefreshRoster, "otto")
+    await case.told("approval.held", 2)
+    assert await case.listed_as() == wire.APPROVAL_HELD
+    await case.cancel()
+    assert await case.ends() == LineState.CANCELLED
+    assert await case.listed_as() != wire.APPROVAL_HELD
 
 
 # Refusals
