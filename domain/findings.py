@@ -34,7 +34,7 @@ def consistency(
         taken: Whether somebody else has verified the domain.
     """
     return (
-        *_services(lines, present, elsewhere),
+        *_services(lines, present, elsewhere, context.domain),
         *_domain(context.domain, lines, taken),
         *_start(context),
     )
@@ -46,12 +46,12 @@ def from_observation(seen: Observation, line: int | None = None) -> Finding:
 
 
 def _services(
-    lines: tuple[Line, ...], present: frozenset[str], elsewhere: frozenset[str]
+    lines: tuple[Line, ...], present: frozenset[str], elsewhere: frozenset[str], domain: DomainName | None
 ) -> Iterator[Finding]:
     there = present | {line.offer.name for line in lines}
     for line in lines:
         offer = line.offer
-        if offer.name in elsewhere:
+        if offer.name in elsewhere and not (offer.repeatable and domain is None):
             yield _about(line, "DUPLICATE_SERVICE", f"{offer.title} exists already; use that one.")
         for name in offer.requires:
             if name not in there:

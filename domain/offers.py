@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from domain.base import Key, Message, Name
+from domain.content import ADDED_LATER
 from domain.definitions import LONGEST, Purpose
 from domain.dns.requirements import RequirementTemplate, Rule, Severity
 from domain.forms import Form
@@ -72,6 +73,9 @@ class Offer(Message):
         requires: Offers that must be in the order or already in place.
         excludes: Offers that cannot stand beside this one.
         needs_domain: Whether an order for it must name a domain.
+        repeatable: Whether a customer may have it several times without a domain, each from an order of its
+            own: licences that are bought again, a second contract. For a domain there is never more than one
+            (provisioning.md d.9).
         accepts_free_mail: Whether a free-mail domain may be used.
         records: DNS records that must be found before the service is provisioned.
         closes_after: Time from the start of provisioning until the line closes; None for never.
@@ -96,6 +100,7 @@ class Offer(Message):
     requires: tuple[Key, ...] = Field(default=(), max_length=20)
     excludes: tuple[Key, ...] = Field(default=(), max_length=20)
     needs_domain: bool = True
+    repeatable: Annotated[bool, ADDED_LATER] = False
     accepts_free_mail: bool = False
     records: tuple[RequirementTemplate, ...] = Field(default=(), max_length=30)
     feasibility: Feasibility = Feasibility()
@@ -120,8 +125,6 @@ class Offer(Message):
             raise ValueError(
                 "closure_warnings: a warning comes before the closure; give a time above nothing"
             )
-        if self.records and not self.needs_domain:
-            raise ValueError("records: an offer with DNS records needs a domain")
         tokens = [record for record in self.records if record.rule is Rule.TXT_TOKEN]
         if any(record.severity is Severity.ADVISORY for record in tokens):
             raise ValueError("records: a txt_token proves ownership, which is never advisory")
@@ -135,6 +138,14 @@ class Offer(Message):
             raise ValueError(f"preparation: the name of a step has at most {MAX_STEP_NAME} characters")
         if self.form is not None:
             self.form.check_parameters(self.parameters)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_a_domain(self) -> Self:
+        if self.records and not self.needs_domain:
+            raise ValueError("records: an offer with DNS records needs a domain")
+        if self.repeatable and self.needs_domain:
+            raise ValueError("repeatable: a service that needs a domain is there once for each")
         return self
 
     @property

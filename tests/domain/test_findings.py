@@ -55,6 +55,16 @@ def test_a_service_another_order_provides_already_is_a_duplicate_and_ones_own_is
     assert check(present=frozenset({"mail"})) == ()
 
 
+def test_an_offer_that_can_be_had_again_is_a_duplicate_for_a_domain_only() -> None:
+    again = line(offer("seats", needs_domain=False, repeatable=True))
+    seats = frozenset({"seats"})
+    without = context().model_copy(update={"domain": None})
+    assert check(again, about=without, present=seats, elsewhere=seats) == ()
+    assert codes(check(again, present=seats, elsewhere=seats)) == [("DUPLICATE_SERVICE", 1)]
+    once = line(offer("seats", needs_domain=False))
+    assert codes(check(once, about=without, present=seats, elsewhere=seats)) == [("DUPLICATE_SERVICE", 1)]
+
+
 def test_a_free_mail_domain_is_refused_for_each_line_that_does_not_accept_it() -> None:
     lines = (line(), line(offer("gift", accepts_free_mail=True), number=2), line(offer("sign"), number=3))
     findings = check(*lines, about=context("gmail.com"))

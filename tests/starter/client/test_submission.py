@@ -354,6 +354,15 @@ class TestMoreForADomain:
         assert "Mail certificates" in message
         assert first.order in message
 
+    async def test_what_can_be_had_again_is_ordered_again_unless_it_is_for_a_domain(
+        self, office: Office
+    ) -> None:
+        for key, domain in (("k1", None), ("k2", None), ("k3", "alpenblick.example")):
+            accepted = await office.submit("framework-contract", key=key, domain=domain)
+            await office.pending(accepted.order, "finance")
+        code, message = await refusal(office.submit("framework-contract", key="k4"))
+        assert (code, accepted.order in message) == ("DUPLICATE", True)
+
     async def test_a_cancelled_service_is_in_nobodys_way(self, office: Office) -> None:
         first = await office.submit("certificate", key="k1")
         await office.line_is(first.order, "confirmed", 2)
