@@ -13,7 +13,7 @@ from domain.errors import Code
 from domain.lookups import Authorise
 from domain.mail import Template, Why
 from domain.transitions import Announced, Announcement, SeatRoster, Transition
-from domain.views import seated
+from domain.views import people_asked, seated
 from storage import audit, directory, inventory, mails, projection
 from storage.database import Database
 from storage.recipients import recipients
@@ -94,9 +94,11 @@ async def _tell(
     if not steps:
         return None, 0
     view = await projection.advance(session, steps)
-    new = await audit.record(session, steps)
     stages = await Stages.of(session, steps[-1].process)
     roster = await _seated(session, seat, stages.roster(steps[-1].view.approval)) if seat else None
+    if roster is not None:
+        steps = (*steps[:-1], _asking(steps[-1], roster))
+    new = await audit.record(session, steps)
     if roster is not None:
         await projection.show(session, steps[-1], seated(steps[-1].view, roster))
     if new:
@@ -118,6 +120,11 @@ async def _seated(
         return recorded
     entitled = await directory.approvers(session, seat.approvers, seat.parties)
     return tuple(approver for approver in entitled if approver.key not in seat.excluding)
+
+
+def _asking(opening: Transition, roster: tuple[Approver, ...]) -> Transition:
+    """The opening of a stage as the audit has it: with those who are asked (SPEC 4.3)."""
+    return opening.model_copy(update={"data": opening.data | people_asked(each.key for each in roster)})
 
 
 async def _change_inventory(session: AsyncSession, step: Transition) -> None:

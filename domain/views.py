@@ -63,6 +63,11 @@ def listed(names_: Iterable[str]) -> str:
     return ", ".join(said[:MAX_NAMED]) + more
 
 
+def people_asked(people: Iterable[str]) -> dict[str, str]:
+    """Who is asked to decide, by key, as the audit keeps it among the details of a step."""
+    return {"asked": listed(people)}
+
+
 _PARTS = {
     Part.APPROVER: "",
     Part.ADDITIONAL: ", in addition",

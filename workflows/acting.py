@@ -12,6 +12,7 @@ from domain.errors import Code, Refusal
 from domain.lookups import LookedUp
 from domain.mail import Template
 from domain.transitions import Notice
+from domain.views import people_asked
 from workflows.asking import Asking, keys_of
 from workflows.process import in_their_words, refusals
 
@@ -194,6 +195,8 @@ class Acting(Asking):
             raise
         new = tuple(seat.key for seat in approval.roster or () if seat not in before)
         notices = self._tell_of(command, new, waiting)
+        if isinstance(command, actions.Escalate | actions.RefreshRoster):
+            data |= people_asked(keys_of(approval.roster or ()))
         self.note(action, actor=command.actor, reason=command.reason, notices=notices, data=data)
         await self.announce()
         return recorded
@@ -204,10 +207,10 @@ class Acting(Asking):
         """Who hears of an action: whoever has something to do now, or nothing to do any more."""
         by = {"decided_by": command.actor, "reason": command.reason}
         match command:
-            case actions.Inquire(asked=asked, question=question):
+            case actions.Inquire(asked=person, question=question):
                 reply = f"countersign approvals answer {workflow.info().workflow_id}"
                 facts = by | {"question": question, "command": reply}
-                return self.to_people(Template.APPROVAL_ASKED, (asked,), **facts)
+                return self.to_people(Template.APPROVAL_ASKED, (person,), **facts)
             case actions.Answer(inquiry=number, answer=answer):
                 asker = self.required_approval.opening.inquiries[number - 1].asker
                 return self.to_people(Template.APPROVAL_ANSWERED, (asker,), answer=answer, **by)

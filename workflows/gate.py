@@ -21,6 +21,7 @@ from domain.lookups import LookUp
 from domain.mail import Template
 from domain.opening import Opening, Outcome
 from domain.transitions import Announced, SeatRoster
+from domain.views import people_asked
 from workflows.acting import Acting
 from workflows.asking import keys_of
 from workflows.deciding import Deciding
@@ -94,7 +95,11 @@ class ApprovalGate(Deciding, Acting):
                 approval.count(vote)
         if not approval.stage_is_over:
             people = keys_of(approval.waiting_for)
-            self.note("approval.asked", notices=self.to_people(Template.APPROVAL_REQUESTED, people))
+            self.note(
+                "approval.asked",
+                notices=self.to_people(Template.APPROVAL_REQUESTED, people),
+                data={"stage": approval.stage.name} | people_asked(people),
+            )
         await self.announce()
 
     async def _stage_decided(self, approval: Approval) -> None:
@@ -164,8 +169,12 @@ class ApprovalGate(Deciding, Acting):
         if approval.lacks_approvers:
             await self._hold(approval)
             return
-        notices = self.to_people(Template.APPROVAL_REQUESTED, _joined(approval, before))
-        self.note("approval.fallback", data={"stage": approval.stage.name}, notices=notices)
+        joined = _joined(approval, before)
+        self.note(
+            "approval.fallback",
+            notices=self.to_people(Template.APPROVAL_REQUESTED, joined),
+            data={"stage": approval.stage.name} | people_asked(joined),
+        )
         await self.announce()
 
     async def _hold(self, approval: Approval) -> None:
@@ -261,9 +270,11 @@ class ApprovalGate(Deciding, Acting):
         self.note("approval.opened", notices=tuple(notices), data=data)
 
     def _note_escalation(self, approval: Approval, before: tuple[Approver, ...]) -> None:
-        data = {"stage": approval.stage.name, "level": str(approval.opening.level)}
-        notices = self.to_people(Template.APPROVAL_ESCALATED, _joined(approval, before))
-        self.note("approval.escalated", data=data, notices=notices)
+        joined = _joined(approval, before)
+        data = {"stage": approval.stage.name, "level": str(approval.opening.level)} | people_asked(joined)
+        self.note(
+            "approval.escalated", data=data, notices=self.to_people(Template.APPROVAL_ESCALATED, joined)
+        )
 
     def _note_skipped(self, approval: Approval) -> None:
         for stage in approval.skipped:

@@ -185,6 +185,8 @@ async def test_an_opening_stage_seats_and_mails_whoever_may_decide_now(inhabited
         (stage,) = await processes.open_approvals(session)
         queued = await mails.list_mails(session)
         (waiting,) = await inbox_of(session, "ada")
+        (entry,) = await processes.timeline(session, process=LINE)
+    assert entry.data["asked"] == "ada, bob", "the audit keeps who was asked (SPEC 4.3)"
     assert (stage.process, stage.stage, stage.roster) == (LINE, "technical", ROSTER)
     assert [(seat.person, seat.verdict) for seat in stage.seats] == [("ada", None), ("bob", None)]
     assert {(mail.person, mail.why) for mail in queued} == {("ada", Why.APPROVER), ("bob", Why.APPROVER)}
