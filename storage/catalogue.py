@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,7 @@ class Version:
 
     Attributes:
         retired_at: Since when no new request takes it; offers are never retired.
+        published_by: Who published it, and under `published_reason` why; None if nobody wrote that down.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Version:
     published_at: datetime
     body: Offer | ApprovalDefinition
     retired_at: datetime | None = None
+    published_by: str | None = None
+    published_reason: str | None = None
 
 
 async def publish(
@@ -50,6 +53,8 @@ async def publish(
     definitions: Sequence[ApprovalDefinition],
     at: datetime,
     *,
+    by: str | None = None,
+    reason: str | None = None,
     dry_run: bool = False,
 ) -> Publication:
     """Publishes what is new; publishing the same again changes nothing.
@@ -59,6 +64,8 @@ async def publish(
         offers: Offers, each with its version.
         definitions: Approval definitions, each with its version.
         at: The time of publication.
+        by: Who publishes; of what was published before, it stays who that was.
+        reason: Why, in their words.
         dry_run: Answer, and refuse, as if, but publish nothing.
 
     Raises:
@@ -67,9 +74,10 @@ async def publish(
     """
     async with session.begin_nested() as attempt:
         wanted = await _never_removed(session, definitions)
-        new = await _add(session, DefinitionVersionRow, wanted, at)
+        publication = {"published_at": at, "published_by": by, "published_reason": reason}
+        new = await _add(session, DefinitionVersionRow, wanted, publication)
         await _check_purposes(session, wanted)
-        new += await _add(session, OfferVersionRow, offers, at)
+        new += await _add(session, OfferVersionRow, offers, publication)
         await _check_references(session, offers)
         if dry_run:
             await attempt.rollback()
@@ -135,6 +143,8 @@ def _version(row: VersionRow) -> Version:
         published_at=row.published_at,
         body=row.body,
         retired_at=row.retired_at if isinstance(row, DefinitionVersionRow) else None,
+        published_by=row.published_by,
+        published_reason=row.published_reason,
     )
 
 
@@ -156,7 +166,7 @@ async def _add(
     session: AsyncSession,
     table: type[VersionRow],
     bodies: Sequence[Offer] | Sequence[ApprovalDefinition],
-    at: datetime,
+    publication: Mapping[str, object],
 ) -> list[str]:
     """Inserts the versions that are not there yet and returns their references."""
     if not bodies:
@@ -167,7 +177,7 @@ async def _add(
             "version": body.version,
             "hash": content_hash(body),
             "body": body,
-            "published_at": at,
+            **publication,
         }
         for body in bodies
     ]

@@ -44,14 +44,23 @@ class Usage:
     """What uses one version of a definition.
 
     Attributes:
+        published_at: None for what was removed before anybody wrote that down; the same goes for who did it.
+        published_by: A person's key, or who did it in a person's place.
+        retired_by: Likewise.
+        removed_at: Since when it is gone, as nobody used it any more.
         is_current: Whether new requests take it.
         processes: Open processes that started with it or were moved to it, and orders whose lines will.
         offers: Whose new requests take it; none unless it is current.
     """
 
     reference: str
-    published_at: datetime
+    published_at: datetime | None
+    published_by: str | None
+    published_reason: str | None
     retired_at: datetime | None
+    retired_by: str | None
+    retired_reason: str | None
+    removed_at: datetime | None
     is_current: bool
     processes: tuple[str, ...]
     offers: tuple[NamedBy, ...]
@@ -87,7 +96,7 @@ class Standing:
 async def usage(
     session: AsyncSession, name: str | None = None, version: int | None = None
 ) -> tuple[Usage, ...]:
-    """What uses the versions of definitions, newest first under each name.
+    """What uses the versions of definitions, newest first under each name; removed ones are among them.
 
     Args:
         session: Where to look.
@@ -97,23 +106,29 @@ async def usage(
     current = await _current(session)
     processes = await _open_processes(session)
     offers = await _named_by(session)
-    query = select(DefinitionVersionRow).order_by(
-        col(DefinitionVersionRow.name), col(DefinitionVersionRow.version).desc()
-    )
-    if name is not None:
-        query = query.where(col(DefinitionVersionRow.name) == name)
-    if version is not None:
-        query = query.where(col(DefinitionVersionRow.version) == version)
+    found: list[DefinitionVersionRow | RemovedDefinitionRow] = []
+    for table in (DefinitionVersionRow, RemovedDefinitionRow):
+        query = select(table)
+        if name is not None:
+            query = query.where(col(table.name) == name)
+        if version is not None:
+            query = query.where(col(table.version) == version)
+        found += await session.scalars(query)
     return tuple(
         Usage(
-            reference=row.body.reference,
+            reference=f"{row.name}@{row.version}",
             published_at=row.published_at,
+            published_by=row.published_by,
+            published_reason=row.published_reason,
             retired_at=row.retired_at,
+            retired_by=row.retired_by,
+            retired_reason=row.retired_reason,
+            removed_at=row.removed_at if isinstance(row, RemovedDefinitionRow) else None,
             is_current=current.get(row.name) == row.version,
-            processes=tuple(processes.get(row.body.reference, ())),
+            processes=tuple(processes.get(f"{row.name}@{row.version}", ())),
             offers=tuple(offers.get(row.name, ())) if current.get(row.name) == row.version else (),
         )
-        for row in await session.scalars(query)
+        for row in sorted(found, key=lambda row: (row.name, -row.version))
     )
 
 
@@ -129,11 +144,19 @@ async def find(session: AsyncSession, name: str, version: int) -> catalogue.Vers
     raise Refusal(Code.NOT_FOUND, f"definition: there is no {name}@{version}")
 
 
-async def retire(session: AsyncSession, name: str, version: int, at: datetime) -> datetime:
+async def retire(
+    session: AsyncSession,
+    name: str,
+    version: int,
+    at: datetime,
+    *,
+    by: str | None = None,
+    reason: str | None = None,
+) -> datetime:
     """Lets no new request take a version any more; open requests keep it (SPEC D8).
 
     Returns:
-        Since when it is retired; done again, that time stays.
+        Since when it is retired; done again, that time stays, and so do who did it and why.
 
     Raises:
         Refusal: NOT_FOUND, or IN_USE naming the offers that would be left without a definition.
@@ -154,7 +177,7 @@ async def retire(session: AsyncSession, name: str, version: int, at: datetime) -
             Code.IN_USE,
             f"definition: {name}@{version} is the only one left for new requests of {named}",
         )
-    row.retired_at = at
+    row.retired_at, row.retired_by, row.retired_reason = at, by, reason
     return at
 
 
@@ -180,8 +203,7 @@ async def remove_unused(session: AsyncSession, idle_since: datetime, at: datetim
         and _idle(row, rows) < idle_since
     ]
     session.add_all(
-        RemovedDefinitionRow(name=row.name, version=row.version, hash=row.hash, removed_at=at)
-        for row in removed
+        RemovedDefinitionRow(**row.model_dump(exclude={"body"}), removed_at=at) for row in removed
     )
     keys = [(row.name, row.version) for row in removed]
     identity = tuple_(col(DefinitionVersionRow.name), col(DefinitionVersionRow.version))

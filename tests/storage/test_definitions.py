@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -126,6 +127,33 @@ async def test_a_definition_keeps_its_purpose_in_every_version(session: AsyncSes
     assert message.startswith(
         "approval definition two-steps, purpose: is renewal, but two-steps@1 is for request"
     )
+
+
+# Who did it
+
+
+async def test_who_published_and_retired_a_version_is_kept_whoever_does_it_again(
+    session: AsyncSession,
+) -> None:
+    await catalogue.publish(session, [BASE], [DEFINITION], AT, by="ada", reason="first of all")
+    await catalogue.publish(session, [BASE], [DEFINITION], LATER, by="bob", reason="again")
+    await definitions.retire(session, "two-steps", 1, LATER, by="cleo", reason="never fitted")
+    await definitions.retire(session, "two-steps", 1, LATER + DAY, by="dora")
+    [found] = await definitions.usage(session)
+    assert (found.published_at, found.published_by, found.published_reason) == (AT, "ada", "first of all")
+    assert (found.retired_at, found.retired_by, found.retired_reason) == (LATER, "cleo", "never fitted")
+    [offer] = await catalogue.list_versions(session, Offer)
+    assert (offer.published_by, offer.published_reason) == ("ada", "first of all")
+
+
+async def test_who_published_and_retired_a_version_is_still_told_once_it_is_removed(
+    session: AsyncSession,
+) -> None:
+    await catalogue.publish(session, [], [at_version(1)], AT, by="ada", reason="first of all")
+    await definitions.retire(session, "two-steps", 1, AT + DAY, by="bob", reason="never fitted")
+    [before] = await definitions.usage(session)
+    assert await removed(session) == ("two-steps@1",)
+    assert await definitions.usage(session) == (replace(before, removed_at=LATER),)
 
 
 # Usage

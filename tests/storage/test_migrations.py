@@ -16,11 +16,12 @@ from sqlmodel import col
 
 from domain.audit import Fault, verify
 from domain.organisations import ApprovalMails, OrganisationKind
-from storage import audit, directory
+from storage import audit, definitions, directory
 from storage.database import Database, alembic_config
 from storage.matching import find_organisations
 from storage.tables import ApprovalRow, ApprovalSeatRow, metadata
 from tests.databases import KINDS
+from tests.storage.samples import DEFINITION
 
 
 @pytest.fixture(params=KINDS)
@@ -293,4 +294,34 @@ async def test_seats_from_before_the_index_of_inboxes_get_the_deadlines_of_their
     async with database.reading() as session:
         rows = await session.execute(select(col(ApprovalSeatRow.stage), col(ApprovalSeatRow.deadline)))
         assert dict(tuple(row) for row in rows) == deadlines
+    await database.dispose()
+
+
+OLD_VERSION = """
+    INSERT INTO definition_version (name, version, hash, body, published_at)
+    VALUES ('two-steps', :version, 'h', :body, '2026-03-02 08:30:00.000000+00:00')
+"""
+OLD_REMOVED = """
+    INSERT INTO removed_definition (name, version, hash, removed_at)
+    VALUES ('two-steps', 1, 'h', '2026-03-02 12:30:00.000000+00:00')
+"""
+
+
+async def test_of_versions_from_before_publishers_were_kept_nobody_is_named(empty_url: str) -> None:
+    database = Database(empty_url)
+    engine = create_async_engine(database.url)
+    body = DEFINITION.model_copy(update={"version": 2}).model_dump_json()
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0012"))
+        await connection.execute(text(OLD_VERSION), {"version": 2, "body": body})
+        await connection.execute(text(OLD_REMOVED))
+    await engine.dispose()
+    await database.migrate()
+    async with database.session() as session:
+        second, first = await definitions.usage(session)
+        assert (second.reference, second.published_at, second.published_by) == ("two-steps@2", MORNING, None)
+        assert (first.reference, first.removed_at, first.published_at) == ("two-steps@1", NOON, None)
+        await definitions.retire(session, "two-steps", 2, EVENING, by="ada", reason="done")
+        second, first = await definitions.usage(session)
+        assert (second.retired_by, second.retired_reason, first.retired_by) == ("ada", "done", None)
     await database.dispose()
