@@ -20,7 +20,7 @@ RESEND_AFTER = timedelta(seconds=60)
 """How long a mail is given to arrive before it is sent again (L9)."""
 
 MAILS_PER_DAY = 10
-"""Provisioning mails of one line within 24 hours, to whomever (L9): nobody is flooded through us."""
+"""Mails of one kind that ask for a line, within 24 hours, to whomever (L9): nobody is flooded through us."""
 
 LINK_VALID_FOR = timedelta(days=90)
 """How long the link in a provisioning mail works; a new mail brings a new one."""
@@ -70,10 +70,10 @@ class HandOver(Command):
 
 
 class ContactState(Message):
-    """How the contact of a line stands, as the answer to every command about it.
+    """How the contact of a line, or its customer's admin, stands: the answer to every command about them.
 
     Attributes:
-        generation: Counts the contacts of a line from 1; a link is bound to it.
+        generation: Counts the contacts of a line from 1, and its customer's admins; a link is bound to it.
         sent_at: When the newest mail was handed over for delivery.
         accepted_at: When a mail server first took a mail to this contact.
         bounced: Why the newest mail could not be delivered, if it could not.
@@ -105,21 +105,21 @@ class MailDelivery(Message):
     reason: str | None = None
 
 
-class ProvisioningContact:
-    """The contact a line has now, with what was sent.
+class AskedContact:
+    """Somebody outside who is asked by mail to do their part, with what was sent.
 
     Args:
-        contact: Named in the order.
+        contact: Whom the next mail goes to.
+        field: What refusals call them.
 
     Attributes:
-        generation: Counts the contacts from 1.
-        clock_from: When the first mail of all was accepted, from which the line's closure counts.
+        generation: Counts those who were asked in turn, from 1.
     """
 
-    def __init__(self, contact: Contact) -> None:
+    def __init__(self, contact: Contact, field: str) -> None:
         self.contact = contact
         self.generation = 1
-        self.clock_from: datetime | None = None
+        self._field = field
         self._sent: list[datetime] = []
         self._mails = 0
         self._mails_to_others = 0
@@ -144,48 +144,53 @@ class ProvisioningContact:
         return self._sent_to_contact is not None
 
     @property
+    def newest_mail(self) -> int:
+        """The number of the mail that went out last; 0 before any."""
+        return self._mails
+
+    @property
     def is_undeliverable(self) -> bool:
         """Whether the newest mail bounced: somebody has to name another contact."""
         return self._bounced is not None
 
     # What may be done
 
-    def check_resend(self, now: datetime) -> None:
-        """Refuses to send again before anything was sent, too soon, or too often.
+    def is_at(self, contact: Contact) -> bool:
+        """Whether the present one has the address of `contact`.
 
         Raises:
-            Refusal: NOT_YET_SENT, or TOO_OFTEN with the seconds to wait.
+            Refusal: INVALID_INPUT if that is no address.
         """
-        if self._sent_to_contact is None:
-            raise Refusal(
-                Code.NOT_YET_SENT,
-                "contact: the provisioning mail was not sent yet; it goes out by itself",
-            )
-        _check_pace(self._sent_to_contact + RESEND_AFTER, now)
-        self._check_day(now)
+        return reachable(contact, self._field).email.casefold() == self.contact.email.casefold()
 
-    def check_change(self, contact: Contact, now: datetime) -> None:
-        """Refuses to change to what is no address, to the same one, or too often.
+    def check_again(self, now: datetime) -> None:
+        """Refuses to send to the same address again too soon, or too often (L9).
 
         Raises:
-            Refusal: INVALID_INPUT, DUPLICATE, or TOO_OFTEN with the seconds to wait.
+            Refusal: TOO_OFTEN with the seconds to wait.
         """
-        if reachable(contact).email.casefold() == self.contact.email.casefold():
-            raise Refusal(
-                Code.DUPLICATE,
-                f"contact: {self.contact.email} is the contact already; resend the mail instead",
-            )
-        self._check_day(now)
+        if self._sent_to_contact is not None:
+            self._check_pace(self._sent_to_contact + RESEND_AFTER, now)
+        self.check_day(now)
 
-    def check_link(self, generation: int) -> None:
-        """Refuses what comes through the link of somebody who is no longer the contact (L10).
+    def check_day(self, now: datetime) -> None:
+        """Refuses to send more mails than a day may bring, to whomever.
 
         Raises:
-            Refusal: LINK_REVOKED.
+            Refusal: TOO_OFTEN with the seconds to wait.
         """
-        if generation != self.generation:
+        recent = [at for at in self._sent if at > now - timedelta(days=1)]
+        if len(recent) >= MAILS_PER_DAY:
+            free_at = recent[-MAILS_PER_DAY] + timedelta(days=1)
+            self._check_pace(free_at, now, f"{len(recent)} mails were sent within 24 hours")
+
+    def _check_pace(self, free_at: datetime, now: datetime, before: str = "a mail was sent already") -> None:
+        if now < free_at:
+            seconds = math.ceil((free_at - now).total_seconds())
+            minute = f"at {free_at + timedelta(seconds=59):%Y-%m-%d %H:%M} UTC"
+            wait = f"in {seconds} s" if seconds <= RESEND_AFTER.total_seconds() else minute
             raise Refusal(
-                Code.LINK_REVOKED, "link: somebody else has been asked to complete this order meanwhile"
+                Code.TOO_OFTEN, f"{self._field}: {before}; the next can go out {wait}", retry_after=seconds
             )
 
     # What happens
@@ -203,17 +208,15 @@ class ProvisioningContact:
         return self._mails
 
     def accepted(self, mail: int, now: datetime) -> bool:
-        """A mail server took a mail; one to somebody who was replaced meanwhile counts for nothing.
+        """A mail server took a mail.
 
         Returns:
-            Whether it was the first of all, from which the closure clock counts (L7, L10).
+            Whether that counts; not if it went to somebody who was replaced meanwhile.
         """
         if mail <= self._mails_to_others:
             return False
         self._accepted_at = self._accepted_at or now
-        first = self.clock_from is None
-        self.clock_from = self.clock_from or now
-        return first
+        return True
 
     def rejected(self, mail: int, reason: str) -> bool:
         """A mail can never be delivered.
@@ -228,17 +231,75 @@ class ProvisioningContact:
 
     def change(self, contact: Contact) -> Contact:
         """Names another contact and returns the one before, whose links are dead now."""
-        before, self.contact = self.contact, reachable(contact)
+        before, self.contact = self.contact, reachable(contact, self._field)
         self.generation += 1
         self._mails_to_others = self._mails
         self._sent_to_contact = self._accepted_at = self._bounced = None
         return before
 
-    def _check_day(self, now: datetime) -> None:
-        recent = [at for at in self._sent if at > now - timedelta(days=1)]
-        if len(recent) >= MAILS_PER_DAY:
-            free_at = recent[-MAILS_PER_DAY] + timedelta(days=1)
-            _check_pace(free_at, now, f"{len(recent)} mails were sent within 24 hours")
+
+class ProvisioningContact(AskedContact):
+    """The contact a line has now, who completes it.
+
+    Args:
+        contact: Named in the order.
+
+    Attributes:
+        clock_from: When the first mail of all was accepted, from which the line's closure counts.
+    """
+
+    def __init__(self, contact: Contact) -> None:
+        super().__init__(contact, "contact")
+        self.clock_from: datetime | None = None
+
+    def check_resend(self, now: datetime) -> None:
+        """Refuses to send again before anything was sent, too soon, or too often.
+
+        Raises:
+            Refusal: NOT_YET_SENT, or TOO_OFTEN with the seconds to wait.
+        """
+        if not self.was_asked:
+            raise Refusal(
+                Code.NOT_YET_SENT,
+                "contact: the provisioning mail was not sent yet; it goes out by itself",
+            )
+        self.check_again(now)
+
+    def check_change(self, contact: Contact, now: datetime) -> None:
+        """Refuses to change to what is no address, to the same one, or too often.
+
+        Raises:
+            Refusal: INVALID_INPUT, DUPLICATE, or TOO_OFTEN with the seconds to wait.
+        """
+        if self.is_at(contact):
+            raise Refusal(
+                Code.DUPLICATE,
+                f"contact: {self.contact.email} is the contact already; resend the mail instead",
+            )
+        self.check_day(now)
+
+    def check_link(self, generation: int) -> None:
+        """Refuses what comes through the link of somebody who is no longer the contact (L10).
+
+        Raises:
+            Refusal: LINK_REVOKED.
+        """
+        if generation != self.generation:
+            raise Refusal(
+                Code.LINK_REVOKED, "link: somebody else has been asked to complete this order meanwhile"
+            )
+
+    def accepted(self, mail: int, now: datetime) -> bool:
+        """A mail server took a mail; one to somebody who was replaced meanwhile counts for nothing.
+
+        Returns:
+            Whether it was the first of all, from which the closure clock counts (L7, L10).
+        """
+        if not super().accepted(mail, now):
+            return False
+        first = self.clock_from is None
+        self.clock_from = self.clock_from or now
+        return first
 
 
 def reachable(contact: Contact, field: str = "contact") -> Contact:
@@ -251,11 +312,3 @@ def reachable(contact: Contact, field: str = "contact") -> Contact:
         Refusal: INVALID_INPUT naming the field, for anything but one plain address.
     """
     return contact.model_copy(update={"email": parse_address(contact.email, f"{field}.email")})
-
-
-def _check_pace(free_at: datetime, now: datetime, before: str = "a mail was sent already") -> None:
-    if now < free_at:
-        seconds = math.ceil((free_at - now).total_seconds())
-        minute = f"at {free_at + timedelta(seconds=59):%Y-%m-%d %H:%M} UTC"
-        wait = f"in {seconds} s" if seconds <= RESEND_AFTER.total_seconds() else minute
-        raise Refusal(Code.TOO_OFTEN, f"contact: {before}; the next can go out {wait}", retry_after=seconds)

@@ -26,10 +26,12 @@ def line_view(
     closes_at: datetime | None,
     contact: ContactState | None = None,
     set_up: OpenTask | None = None,
+    customer_admin: ContactState | None = None,
 ) -> ProcessView:
     """The view of a line in its present state."""
     if contact is not None and progress.state in _UNDER_WAY and (progress.ponr_at is None or set_up):
-        waiting_for, until, what_then = _waiting_for_details(contact, set_up, closes_at)
+        until, what_then = closes_at, "the line closes; it can still be completed" if closes_at else ""
+        waiting_for = _who_completes(contact, set_up, customer_admin)
     else:
         waiting_for, until, what_then = _waiting(line, progress, approval, report, (seen, closes_at))
     if progress.hold is not None:
@@ -56,6 +58,7 @@ def line_view(
         ended=progress.has_ended,
         contact=contact,
         held=progress.hold is not None,
+        customer_admin=customer_admin,
         **shared(line.context),
     )
 
@@ -63,18 +66,19 @@ def line_view(
 _UNDER_WAY = frozenset({LineState.AWAITING_PROVISIONING_DETAILS, LineState.PROVISIONING, LineState.CLOSED})
 
 
-def _waiting_for_details(
-    contact: ContactState, set_up: OpenTask | None, closes_at: datetime | None
-) -> tuple[str, datetime | None, str]:
-    """Who has to complete the line."""
-    what_then = "the line closes; it can still be completed" if closes_at else ""
-    if set_up is OpenTask.CUSTOMER_SETUP:
-        return "the customer's admin, to set the services up", closes_at, what_then
+def _who_completes(
+    contact: ContactState, set_up: OpenTask | None, customer_admin: ContactState | None
+) -> str:
+    if set_up is OpenTask.CUSTOMER_SETUP and customer_admin is not None:
+        who = customer_admin.contact.email
+        if customer_admin.bounced is not None:
+            return f"another admin of the customer: {who} cannot be reached"
+        return f"the customer's admin {who}, to set the services up"
     if set_up is OpenTask.PARTNER:
-        return "the partner, to set the services up", closes_at, what_then
+        return "the partner, to set the services up"
     if contact.bounced is not None:
-        return f"another contact: {contact.contact.email} cannot be reached", closes_at, what_then
-    return f"the provisioning contact {contact.contact.email}", closes_at, what_then
+        return f"another contact: {contact.contact.email} cannot be reached"
+    return f"the provisioning contact {contact.contact.email}"
 
 
 def _definition_hash(line: Line, definition: ApprovalDefinition | None) -> str | None:

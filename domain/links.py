@@ -49,8 +49,8 @@ class LinkClaims(Message):
 
     Attributes:
         process: The line's workflow id.
-        generation: Of the contact it was made for; the next contact's is another. Always 1 for the
-            customer's admin: there is one, named with the mapping, after which nobody is replaced.
+        generation: Of the contact it was made for; the next contact's is another. The customer's admins are
+            counted by themselves.
         recipient: Digest of that contact's address (`recipient_digest`).
         expires_at: From then on it is refused, whoever has it.
     """

@@ -47,8 +47,8 @@ class Template(StrEnum):
 
     Of the steps of SPEC 5.4 and 5.5, `provisioning_details` asks the provisioning contact, `contact_changed`
     tells the former one, `contact_bounced` and `contact_handed_over` whoever ordered; `line_mapped` goes to
-    the organisations a line was bound to, `customer_set_up` to the customer's admin, and `set_up_reminder` to
-    whoever sets up.
+    the organisations a line was bound to, `customer_set_up` to the customer's admin, `customer_bounced` to
+    whoever left it to an admin who cannot be reached, and `set_up_reminder` to whoever sets up.
     """
 
     ORDER_RECEIVED = "order_received"
@@ -80,6 +80,7 @@ class Template(StrEnum):
     CONTACT_HANDED_OVER = "contact_handed_over"
     LINE_MAPPED = "line_mapped"
     CUSTOMER_SET_UP = "customer_set_up"
+    CUSTOMER_BOUNCED = "customer_bounced"
     SET_UP_REMINDER = "set_up_reminder"
     CLOSURE_WARNING = "closure_warning"
     LINE_CLOSED = "line_closed"
@@ -155,6 +156,7 @@ ASKED: dict[Template, frozenset[Why]] = {
     Template.PROVISIONING_DETAILS: frozenset({Why.CONTACT}),
     Template.CONTACT_BOUNCED: _OWNERS,
     Template.CUSTOMER_SET_UP: frozenset({Why.CUSTOMER_ADMIN}),
+    Template.CUSTOMER_BOUNCED: _OWNERS | {Why.CONTACT},
     Template.SET_UP_REMINDER: frozenset({Why.REQUESTER, Why.CUSTOMER_ADMIN}),
     Template.CLOSURE_WARNING: _OWNERS | OUTSIDERS,
     Template.LINE_CLOSED: _OWNERS | OUTSIDERS,
@@ -277,7 +279,7 @@ class MailFacts(Message):
         details: Further lines to be shown as they are.
         url: A page to look at; opening it never does anything (SPEC 11).
         command: A `countersign …` command line.
-        contact: Address of the provisioning contact.
+        contact: Address of the provisioning contact, or of the customer's admin.
         link: What the reader, and nobody else, may do without signing in.
     """
 

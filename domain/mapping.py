@@ -11,6 +11,7 @@ from domain.base import Command, Key, Message, Name, Text, UtcDatetime, one_line
 from domain.contact import Contact
 from domain.errors import Code, Refusal
 from domain.forms import COUNTRIES
+from domain.links import LinkPurpose
 from domain.organisations import OrganisationKind
 
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(one_line)]
@@ -127,13 +128,15 @@ class SetUpLine(Command):
 
     Attributes:
         actor: Who answers: an address behind a link, or a person's key.
-        generation: From the link that was used; None for people of the directory. It is not compared with
-            anything: once a line is mapped, neither its contact nor the customer's admin can be replaced.
+        generation: From the link that was used; None for people of the directory.
+        purpose: Of that link: an admin's dies with the next admin, the contact's as soon as the customer is
+            asked. Without it the generation is not compared with anything.
     """
 
     actor: Actor
     answers: dict[str, Any]
     generation: Annotated[int, Field(ge=1)] | None = None
+    purpose: LinkPurpose | None = None
 
 
 class Mapped(Message):

@@ -31,7 +31,8 @@ def _verb(view: ProcessView) -> str | None:
         asked = "map" if contact.sent_at is not None else None  # Until then it is being prepared.
         return "change-contact" if contact.bounced else asked
     if {OpenTask.PARTNER, OpenTask.CUSTOMER_SETUP} & set(view.open_tasks):
-        return "set-up"
+        admin = view.customer_admin
+        return "ask-customer" if admin is not None and admin.bounced else "set-up"
     if OpenTask.DNS in view.open_tasks:
         return "check-records"
     if view.state in _DEPLOYABLE and view.until is None:

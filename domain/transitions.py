@@ -126,6 +126,7 @@ class ProcessView(Message):
         ponr_at: When the point of no return was passed.
         ended: Whether the process is over.
         contact: How the provisioning contact of a line stands.
+        customer_admin: How the customer's admin does, once one was asked.
         planned: Of an order: the lines that have not started and will need an approval.
         held: Whether an operator has to have something tried again.
     """
@@ -151,6 +152,7 @@ class ProcessView(Message):
     contact: ContactState | None = None
     planned: tuple[PlannedLine, ...] = ()
     held: bool = False
+    customer_admin: ContactState | None = None
 
 
 class ServiceChange(Message):

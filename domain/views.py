@@ -186,8 +186,8 @@ def details(view: ProcessView) -> str:
         rows.append(("What then", view.what_then))
     if view.open_tasks:
         rows.append(("Open tasks", ", ".join(view.open_tasks)))
-    if view.contact is not None:
-        rows.append(("Provisioning contact", plain(contact_in_words(view.contact))))
+    asked = (("Provisioning contact", view.contact), ("Customer's admin", view.customer_admin))
+    rows += [(who, plain(contact_in_words(state))) for who, state in asked if state is not None]
     if view.ponr_at:
         rows.append(("Point of no return", at(view.ponr_at)))
     if view.ponr_at and view.contact is not None:

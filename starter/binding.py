@@ -125,7 +125,7 @@ class Binding(Fulfilment, Drafts, Mapping):
             Refusal: NOT_FOUND, NOT_PERMITTED, INVALID_INPUT naming every wrong answer, NOT_PENDING before the
                 mapping, ALREADY_DECIDED, NOT_ALLOWED if nothing is asked, PROCESS_ENDED or UNAVAILABLE.
         """
-        await self._authorise_set_up(order, line, actor)
+        await self._authorise_set_up(order, line, actor, wire.SET_UP_LINE, "set this line up")
         command = validated(SetUpLine, {"actor": actor, "answers": answers})
         return await self._tell_line(order, line, wire.SET_UP_LINE, command, LineState, request_id=request_id)
 
@@ -186,17 +186,17 @@ class Binding(Fulfilment, Drafts, Mapping):
             Refusal: LINK_INVALID, LINK_EXPIRED, LINK_REVOKED, or as `set_up`.
         """
         link = await self._setting_up(token)
-        document = {"actor": link.actor, "answers": answers, "generation": link.generation}
-        command = validated(SetUpLine, document)
+        through = {"actor": link.actor, "generation": link.generation, "purpose": link.purpose}
+        command = validated(SetUpLine, through | {"answers": answers})
         return await self._tell(link.process, wire.SET_UP_LINE, command, LineState, request_id=request_id)
 
     # What stands behind
 
-    async def _authorise_set_up(self, order: str, line: int, actor: str) -> None:
+    async def _authorise_set_up(self, order: str, line: int, actor: str, name: str, what: str) -> None:
         ordered, bound = await self._order(order), await self._line(order, line)
         placed_it = actor == ordered.requested_by
         view = ordered if placed_it else bound
-        await self._authorise(actor, view, ANYBODY_INVOLVED, wire.SET_UP_LINE, "set this line up")
+        await self._authorise(actor, view, ANYBODY_INVOLVED, name, what)
 
     async def _line(self, order: str, line: int) -> ProcessView:
         """A line's view.

@@ -6,7 +6,7 @@ from starter.acting import Acting
 from starter.approvals import Approvals
 from starter.archive import Archive
 from starter.audit import Audit
-from starter.binding import Binding
+from starter.customers import Customers
 from starter.definitions import Definitions
 from starter.people import People
 from starter.schedule import Schedules
@@ -16,7 +16,7 @@ from starter.summaries import Summaries
 
 class Countersign(
     Submissions,
-    Binding,
+    Customers,
     Definitions,
     Approvals,
     Acting,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import wire
+from domain.customer import not_the_contacts
 from domain.errors import Code, Refusal
 from domain.forms import Form, read_draft
 from domain.line import OpenTask
@@ -116,10 +117,7 @@ class Drafts(Links):
         if shown.purpose is LinkPurpose.PROVISION:
             view = await self._view(shown.process)
             if OpenTask.CUSTOMER_SETUP in view.open_tasks:
-                raise Refusal(
-                    Code.LINK_INVALID,
-                    "link: the customer sets this line up, and has been sent a link of their own for it",
-                )
+                raise not_the_contacts()
         return shown
 
     async def _save(

@@ -21,6 +21,9 @@ from starter.orders import ANYBODY_INVOLVED, LineResult, Orders, Refused
 
 T = TypeVar("T")
 
+_ALSO_AFTER_MAPPING = frozenset({wire.SET_UP_LINE, wire.ASK_CUSTOMER, wire.RETRY_LINE})
+"""Commands to which the point of no return is no obstacle, so that only the line's end is."""
+
 
 class ContactResult(LineResult):
     """What a change of contact came to at one line.
@@ -181,7 +184,7 @@ class Fulfilment(Orders, Links):
     async def _over(self, process: str, name: str) -> Refusal:
         """What a line answers that has ended; a bound one points to the portal, as if its run were there."""
         ended = await self._has_ended(process)
-        if ended.code is not Code.PROCESS_ENDED or name in {wire.SET_UP_LINE, wire.RETRY_LINE}:
+        if ended.code is not Code.PROCESS_ENDED or name in _ALSO_AFTER_MAPPING:
             return ended
         view = await self._view(process)
         if view.contact is None or view.ponr_at is None:

@@ -114,10 +114,6 @@ class Links(Gateway):
 
 
 def _is_revoked(claims: LinkClaims, view: ProcessView) -> bool:
-    """Whether the line has another contact now than the one the link was made for.
-
-    The customer's admin is nobody's successor: what they were sent stays theirs.
-    """
-    if claims.purpose is not LinkPurpose.PROVISION or view.contact is None:
-        return False
-    return view.contact.generation != claims.generation
+    """Whether somebody else has been asked in the place of whom the link was made for."""
+    asked = view.contact if claims.purpose is LinkPurpose.PROVISION else view.customer_admin
+    return asked is not None and asked.generation != claims.generation

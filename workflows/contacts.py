@@ -19,6 +19,7 @@ from domain.contact import (
     ContactState,
     DeliverMail,
     HandOver,
+    MailDelivery,
     ProvisioningContact,
     ResendMail,
     reachable,
@@ -34,6 +35,9 @@ from workflows.process import refusals
 
 with workflow.unsafe.imports_passed_through():
     from activities.outbox import Outbox
+
+UNDELIVERABLE = "the mail could not be delivered"
+"""Why a mail did not arrive, where no mail server has said."""
 
 
 class Contacts(Fulfilment):
@@ -67,20 +71,24 @@ class Contacts(Fulfilment):
         step = self.note(action, actor=actor, reason=reason, notices=(letter, *also))
         asyncio.create_task(self._deliver(step.seq, mail, contact.generation))  # noqa: RUF006 - the loop of a workflow keeps its tasks
 
-    async def _deliver(self, seq: int, mail: int, generation: int) -> None:
-        delivery = await workflow.execute_activity_method(
+    async def deliver_mail(self, seq: int, mail: str) -> MailDelivery:
+        """Hands over the mail by which a step asks somebody, and waits for what becomes of it (SPEC D6)."""
+        return await workflow.execute_activity_method(
             Outbox.deliver,
             DeliverMail(process=workflow.info().workflow_id, seq=seq),
             start_to_close_timeout=timedelta(minutes=15),
             heartbeat_timeout=SILENT_AFTER,
             retry_policy=PATIENT_RETRY,
-            summary="hand over the provisioning mail",
+            summary=f"hand over the {mail}",
         )
+
+    async def _deliver(self, seq: int, mail: int, generation: int) -> None:
+        delivery = await self.deliver_mail(seq, "provisioning mail")
         contact = self.required_contact
         if self.progress.has_ended or self.is_stopped or self.is_unwinding:
             return
         is_bound = self.progress.ponr_at is not None
-        reason = delivery.reason or "the mail could not be delivered"
+        reason = delivery.reason or UNDELIVERABLE
         if delivery.accepted:
             if contact.accepted(mail, workflow.now()) and not is_bound:
                 self.closure.start(workflow.now())

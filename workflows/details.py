@@ -39,9 +39,14 @@ class Details(Mapping):
         """Waits for people; warns, reminds and closes in time."""
         while not done():
             await self.announce()
-            closes_at = self.closure.closes_at
+            closes_at, reminders = self.closure.closes_at, self.set_up_reminders
             came = await self.until(
-                lambda: done() or self.is_stopped or self.closure.closes_at != closes_at,  # noqa: B023
+                lambda: (
+                    done()
+                    or self.is_stopped
+                    or self.closure.closes_at != closes_at  # noqa: B023
+                    or self.set_up_reminders is not reminders  # noqa: B023
+                ),
                 min((at for at in (self.closure.next_due, *self.set_up_reminders) if at), default=None),
             )
             self.heed_cancel()

@@ -265,6 +265,7 @@ class OrderLineWorkflow(Details, ApprovalGate):
             closes_at=self.closure.closes_at,
             contact=self.contact.state if self.contact else None,
             set_up=self.open_task,
+            customer_admin=self.customer_admin.state if self.customer_admin else None,
         )
 
     def facts(self, **more: Any) -> MailFacts:

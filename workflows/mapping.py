@@ -1,4 +1,4 @@
-"""Mapping a line to its organisations, and setting its services up (SPEC 5.5; provisioning.md b.2 L12, L13).
+"""Mapping a line to its organisations (SPEC 5.5; provisioning.md b.2 L12).
 
 The mapping is the point of no return: everything that can be refused is refused before, and then the line is
 bound in one step that no other message can come between.
@@ -6,63 +6,28 @@ bound in one step that no other message can come between.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
 
 from domain import wire
-from domain.contact import LINK_VALID_FOR, Contact, reachable
+from domain.contact import reachable
+from domain.customer import CustomerAdmin
 from domain.errors import Code, Refusal
-from domain.forms import audit_data, flatten, validate
 from domain.line import LineState, OpenTask
-from domain.links import LinkPurpose
 from domain.lookups import LookedUp, LookUp
-from domain.mail import LinkFact, Template, Why
-from domain.mapping import (
-    CreatedOrganisation,
-    MapLine,
-    Mapped,
-    OrganisationChoice,
-    SetUpBy,
-    SetUpLine,
-    check_country,
-)
-from domain.orders import OrderContext, OrderLine
+from domain.mail import Template
+from domain.mapping import CreatedOrganisation, MapLine, Mapped, OrganisationChoice, SetUpBy, check_country
+from domain.orders import OrderContext
 from domain.organisations import OrganisationKind, Parties, Permission
-from domain.transitions import Audience, Notice
-from workflows.asking import Asking
-from workflows.contacts import Contacts
+from domain.transitions import Notice
 from workflows.names import TENANT_REF
 from workflows.process import refusals
-
-REMIND_SET_UP_AFTER = (timedelta(days=3), timedelta(days=6))
-"""When whoever has to set the services up is reminded (L13)."""
+from workflows.set_up import SetUp
 
 
-class Mapping(Contacts, Asking):
-    """The messages by which a line is bound and set up."""
-
-    def __init__(self, order_line: OrderLine) -> None:
-        super().__init__(order_line)
-        self.mapped: Mapped | None = None
-        self.set_up_reminders: list[datetime] = []
-        self.customer_admin: Contact | None = None
-        self._is_answered = False
-
-    @property
-    def open_task(self) -> OpenTask | None:
-        """Who still has to set the services up, once the line is mapped."""
-        if self.mapped is None or self.is_set_up:
-            return None
-        return OpenTask.CUSTOMER_SETUP if self.customer_admin is not None else OpenTask.PARTNER
-
-    @property
-    def is_set_up(self) -> bool:
-        """Whether the offer asks nothing, or everything it asks is answered."""
-        return self.offer.form is None or self._is_answered
-
-    # Mapping
+class Mapping(SetUp):
+    """The message by which a line is bound to its organisations."""
 
     @workflow.update(name=wire.MAP_LINE)
     async def map_line(self, command: MapLine) -> Mapped:
@@ -75,7 +40,7 @@ class Mapping(Contacts, Asking):
             parties, created = self._parties(command, found)
             name = next((each.organisation.name for each in created if each.key == parties.customer), None)
             name = name or found.organisations[parties.customer].name
-            answers = self._read_answers(command.answers)
+            answers = self.read_answers(command.answers)
             self._check_map(command)  # Whoever was faster meanwhile has won.
             context = self.context.model_copy(update={"parties": parties, "customer_name": name})
             return await self._bind(command, context, created, answers)
@@ -84,7 +49,7 @@ class Mapping(Contacts, Asking):
     def _may_map(self, command: MapLine) -> None:
         with refusals():
             self._check_map(command)
-            self._read_answers(command.answers)
+            self.read_answers(command.answers)
 
     def _check_map(self, command: MapLine) -> None:
         self.check_contact()
@@ -114,24 +79,26 @@ class Mapping(Contacts, Asking):
             workflow.upsert_search_attributes([TENANT_REF.value_set(context.parties.customer)])
         self.context, parties = context, context.parties
         self.order_line = self.order_line.model_copy(update={"context": context})
-        given = {} if answers is None else self._take_answers(answers)
+        given = {} if answers is None else self.take_answers(answers)
         if command.customer_admin is not None:
-            self.customer_admin = reachable(command.customer_admin, "customer_admin")
+            self.customer_admin = CustomerAdmin(reachable(command.customer_admin, "customer_admin"))
         self.move(LineState.PROVISIONING)
         if self.required_contact.clock_from is None:
             self.closure.start(workflow.now())  # Without a mail: whoever maps the line has been reached.
         self.mapped = Mapped(at=workflow.now(), partner=parties.partner, customer=parties.customer)
         self.mapped = self.mapped.model_copy(update={"waits_for": self.open_task})
-        self.note(
+        asked = self.begin_set_up(command.actor)
+        step = self.note(
             "line.mapped",
             actor=command.actor,
             reason=command.reason,
             services=self.service_change(),
             organisations=created,
-            notices=(self._tell_of_binding(command.actor), *self._ask_for_set_up(command.actor)),
+            notices=(self._tell_of_binding(command.actor), *asked),
             data={"partner": parties.partner, "customer": parties.customer, "set_up_by": command.set_up_by}
             | given,
         )
+        self.await_set_up_mail(step)
         await self.announce()
         return self.mapped
 
@@ -175,74 +142,10 @@ class Mapping(Contacts, Asking):
         return choice.key
 
     def _tell_of_binding(self, actor: str) -> Notice:
-        left = self._set_up_command if self.open_task is OpenTask.PARTNER else None
+        left = self.set_up_command if self.open_task is OpenTask.PARTNER else None
         return self.tell_owners(
             Template.LINE_MAPPED, permission=Permission.NOTIFY, decided_by=actor, command=left
         )
-
-    # Set-up
-
-    def _ask_for_set_up(self, actor: str) -> tuple[Notice, ...]:
-        """Mails the customer's admin, if they are to set up; whoever has to is reminded in time (L13)."""
-        if self.open_task is None:
-            return ()
-        self.set_up_reminders = [workflow.now() + after for after in REMIND_SET_UP_AFTER]
-        return () if self.customer_admin is None else (self.tell_set_up(Template.CUSTOMER_SET_UP, actor),)
-
-    @property
-    def _set_up_command(self) -> str:
-        return f"countersign order set-up {self.context.id} --line {self.order_line.line.number}"
-
-    def tell_set_up(self, template: Template, actor: str | None = None) -> Notice:
-        """A mail to whoever has to set the services up; `actor` has left it to them."""
-        facts: dict[str, Any] = {"closes_at": self.closure.closes_at, "decided_by": actor}
-        if self.customer_admin is None:
-            return self.tell_owners(template, command=self._set_up_command, **facts)
-        link = LinkFact(purpose=LinkPurpose.SET_UP, generation=1, expires_at=workflow.now() + LINK_VALID_FOR)
-        audience = Audience(contact=self.customer_admin, contact_is=Why.CUSTOMER_ADMIN)
-        return Notice(template=template, audience=audience, facts=self.facts(link=link, **facts))
-
-    @workflow.update(name=wire.SET_UP_LINE)
-    async def set_up(self, command: SetUpLine) -> LineState:
-        """Takes the answers to the offer's set-up form, from the partner or the customer's admin (L13)."""
-        with refusals():
-            self._check_set_up()
-            answers = self._read_answers(command.answers)
-            self.note("line.set_up", actor=command.actor, data=self._take_answers(answers or {}))
-            await self.announce()
-            return self.progress.state
-
-    @set_up.validator
-    def _may_set_up(self, command: SetUpLine) -> None:
-        with refusals():
-            self._check_set_up()
-            self._read_answers(command.answers)
-
-    def _take_answers(self, answers: dict[str, Any]) -> dict[str, str]:
-        """Keeps the answers for the backend, and gives them back as facts for the audit."""
-        self.answers, self._is_answered = flatten(answers), True
-        return audit_data(answers)
-
-    def _check_set_up(self) -> None:
-        self.progress.check_running()
-        if self.offer.form is None:
-            raise Refusal(Code.NOT_ALLOWED, f"line: offer {self.offer.name} asks for no set-up")
-        if self.mapped is None:
-            raise Refusal(Code.NOT_PENDING, "line: it is set up once it is mapped to its organisations")
-        if self.is_set_up:
-            raise Refusal(Code.ALREADY_DECIDED, "line: it is set up already")
-
-    def _read_answers(self, answers: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Judges answers by the offer's form.
-
-        Raises:
-            Refusal: INVALID_INPUT naming every answer that is wrong.
-        """
-        if answers is None:
-            return None
-        if self.offer.form is None:
-            raise Refusal(Code.INVALID_INPUT, f"answers: offer {self.offer.name} asks for no set-up")
-        return dict(validate(self.offer.form, answers, self.offer.parameters))
 
 
 def _choices(command: MapLine) -> tuple[OrganisationChoice, ...]:

@@ -28,6 +28,9 @@ Email = Annotated[
 ]
 ContactName = Annotated[str | None, typer.Option("--name", help="What the new contact is called.")]
 ContactLanguage = Annotated[Language, typer.Option("--language", help="What the new contact reads.")]
+AdminEmail = Annotated[
+    str | None, typer.Option("--email", help="The address of the customer's admin; asked for if left out.")
+]
 Partner = Annotated[
     str | None, typer.Option("--partner", metavar="KEY", help="The organisation that keeps access.")
 ]
@@ -53,20 +56,30 @@ CustomerAdmin = Annotated[
     str | None,
     typer.Option("--customer-admin", metavar="EMAIL", help="The customer sets up: whom to mail the form."),
 ]
+CUSTOMERS_ADMIN = "customer's admin"
+"""Whom `ask-customer` asks."""
+
 AdminName = Annotated[str | None, typer.Option("--customer-admin-name", help="What the admin is called.")]
 AdminLanguage = Annotated[Language, typer.Option("--customer-admin-language", help="What the admin reads.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before binding.")]
 
 
-def contact_of(email: str | None, name: str | None, language: Language, *, as_json: bool) -> ContactGiven:
-    """The contact that the options name; a person who left the address out is asked for it.
+def contact_of(
+    email: str | None,
+    name: str | None,
+    language: Language,
+    *,
+    as_json: bool,
+    who: str = "new contact",
+) -> ContactGiven:
+    """The contact, or `who` else the options name; a person who left the address out is asked for it.
 
     Raises:
         Refusal: INVALID_INPUT if nobody can be asked.
     """
     if email is None:
-        _check_terminal(as_json, "email: name the new contact with --email")
-        email = typer.prompt("The new contact's address")
+        _check_terminal(as_json, f"email: name the {who} with --email")
+        email = typer.prompt(f"The {who}'s address")
     return validated(ContactGiven, {"email": email, "name": name, "language": language})
 
 
@@ -157,10 +170,15 @@ def show_contact(state: ContactState) -> RenderableType:
     return facts("", contact_rows(state))
 
 
-def contact_rows(state: ContactState) -> list[tuple[str, object]]:
-    """How a contact stands, fact by fact."""
+def show_admin(state: ContactState) -> RenderableType:
+    """How the customer's admin stands."""
+    return facts("", contact_rows(state, CUSTOMERS_ADMIN.capitalize()))
+
+
+def contact_rows(state: ContactState, who: str = "Contact") -> list[tuple[str, object]]:
+    """How a contact, or `who` else was asked, stands, fact by fact."""
     return [
-        ("Contact", state.contact.email),
+        (who, state.contact.email),
         ("Mail sent (UTC)", state.sent_at),
         ("Accepted (UTC)", state.accepted_at),
         ("Bounced", state.bounced),

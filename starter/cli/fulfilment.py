@@ -13,6 +13,8 @@ from domain import wire
 from domain.base import Language
 from domain.line import LineState
 from starter.cli.binding import (
+    CUSTOMERS_ADMIN,
+    AdminEmail,
     AdminLanguage,
     AdminName,
     Answers,
@@ -32,6 +34,7 @@ from starter.cli.binding import (
     drafted,
     mapping_of,
     read_answers,
+    show_admin,
     show_contact,
     show_mapped,
     show_state,
@@ -134,6 +137,26 @@ def set_up(  # noqa: PLR0917
         return await countersign.set_up(order, line, complete, actor, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)
+
+
+@app.command("ask-customer")
+def ask_customer(  # noqa: PLR0917
+    order: OrderId,
+    line: OneLine,
+    actor: Actor,
+    email: AdminEmail = None,
+    name: ContactName = None,
+    language: ContactLanguage = Language.EN,
+    reason: Reason = None,
+    request_id: RequestId = None,
+    as_json: Json = False,
+) -> None:
+    """Leave the set-up of a mapped line to the customer's admin, to another, or mail the same one again."""
+    admin = contact_of(email, name, language, as_json=as_json, who=CUSTOMERS_ADMIN)
+    state = call(
+        lambda countersign: countersign.ask_customer(order, line, admin, actor, reason, request_id=request_id)
+    )
+    answer(state, show_admin, as_json=as_json)
 
 
 @app.command()

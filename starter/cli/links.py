@@ -11,6 +11,8 @@ from rich.console import RenderableType
 from domain.base import Language
 from domain.line import LineState
 from starter.cli.binding import (
+    CUSTOMERS_ADMIN,
+    AdminEmail,
     AdminLanguage,
     AdminName,
     Answers,
@@ -30,6 +32,7 @@ from starter.cli.binding import (
     drafted,
     mapping_of,
     read_answers,
+    show_admin,
     show_contact,
     show_mapped,
     show_state,
@@ -158,6 +161,24 @@ def set_up(
         return await countersign.set_up_by_link(token, complete, request_id=request_id)
 
     answer(call(send), show_state, as_json=as_json)
+
+
+@app.command("ask-customer")
+def ask_customer(  # noqa: PLR0917
+    token: Token,
+    email: AdminEmail = None,
+    name: ContactName = None,
+    language: ContactLanguage = Language.EN,
+    reason: Reason = None,
+    request_id: RequestId = None,
+    as_json: Json = False,
+) -> None:
+    """As the contact, leave the set-up of the mapped line to the customer's admin, or ask them anew."""
+    admin = contact_of(email, name, language, as_json=as_json, who=CUSTOMERS_ADMIN)
+    state = call(
+        lambda countersign: countersign.ask_customer_by_link(token, admin, reason, request_id=request_id)
+    )
+    answer(state, show_admin, as_json=as_json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from domain.audit import AuditEntry
 from domain.transitions import ProcessView
-from starter.cli.binding import contact_rows
+from starter.cli.binding import CUSTOMERS_ADMIN, contact_rows
 from starter.cli.output import facts, table
 from starter.reading import OrderStatus
 from storage.processes import ProcessEntry, TimelineEntry
@@ -67,6 +67,7 @@ def _line(entry: ProcessEntry, next_step: str | None) -> tuple[RenderableType, .
     bound = f"{view.parties.customer}, partner {view.parties.partner}" if contact and view.ponr_at else None
     rows = [
         *(contact_rows(contact) if contact else ()),
+        *(contact_rows(view.customer_admin, CUSTOMERS_ADMIN.capitalize()) if view.customer_admin else ()),
         ("Open tasks", view.open_tasks or None),
         ("Mapped to", bound),
         ("Mapped (UTC)", view.ponr_at if bound else None),

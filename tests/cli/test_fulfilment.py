@@ -164,6 +164,35 @@ class TestSetUp:
         await office.closed(line)
 
 
+class TestAskingTheCustomer:
+    async def test_is_done_as_the_mail_about_a_bounce_says_and_shown(
+        self, office: Office, order: str, link: str, run: Run, tmp_path: Path
+    ) -> None:
+        office.mail.unknown.add("gone@contoso.example")
+        line = f"order-{order}-line-1"
+        await run("link", "map", link, *CUSTOMER, "--customer-admin", "gone@contoso.example", "--yes")
+        status = await office.until(
+            order, lambda s: any(e.action == "line.customer_bounced" for e in s.timeline)
+        )
+        mails = await office.client.mails(order=order)
+        command = next(mail.facts.command for mail in mails if mail.template is Template.CUSTOMER_BOUNCED)
+        assert command is not None
+        assert command == status.next_steps[line] == f"countersign order ask-customer {order} --line 1"
+        shown = (await run("order", "show", order)).out
+        assert "gone@contoso.example" in shown
+        unsaid = await run(*command.split()[1:], *BY_SALES, "--json")
+        assert (unsaid.code, "customer's admin with --email" in unsaid.error["message"]) == (2, True)
+        asked = await run(*command.split()[1:], *BY_SALES, "--email", ADMIN, "--json")
+        assert (asked.code, asked.json["generation"]) == (0, 2)
+        again = await run("link", "ask-customer", link, "--email", ADMIN, "--json")
+        assert (again.code, again.error["code"]) == (6, "TOO_OFTEN")
+        for_admin = await office.link(line, ADMIN)
+        assert (await run("link", "set-up", for_admin, "--answers", answers(tmp_path))).code == 0
+        await office.closed(line)
+        late = await run(*command.split()[1:], *BY_SALES, "--email", DAVE, "--json")
+        assert (late.code, late.error["code"]) == (5, "PROCESS_ENDED")
+
+
 class TestShowing:
     async def test_names_contact_clock_mapping_and_next_step(
         self, office: Office, order: str, run: Run

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from domain.contact import MAILS_PER_DAY, Contact, ProvisioningContact, reachable
+from domain.customer import CustomerAdmin
 from domain.errors import Code, Refusal
 from tests.domain.samples import DAY, HOUR, NOW
 
@@ -324,3 +325,36 @@ class ContactMachine(RuleBasedStateMachine):
 
 TestContact = ContactMachine.TestCase
 TestContact.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+# The customer's admin (L13)
+
+
+def test_an_admin_may_be_asked_again_after_a_minute_and_another_at_once() -> None:
+    admin = CustomerAdmin(CARLA)
+    admin.check_ask(CARLA, NOW)
+    admin.sent(NOW)
+    admin.check_ask(DAVE, NOW)
+    with pytest.raises(Refusal, match=r"^customer_admin: .* in 60 s$"):
+        admin.check_ask(Contact(email="CARLA@contoso.example"), NOW)
+    admin.check_ask(CARLA, NOW + MINUTE)
+
+
+def test_a_bounce_of_an_admin_who_was_replaced_is_of_no_interest() -> None:
+    admin = CustomerAdmin(CARLA)
+    first = admin.sent(NOW)
+    admin.change(DAVE)
+    second = admin.sent(NOW)
+    assert not admin.rejected(first, "550")
+    assert not admin.accepted(first, NOW)
+    assert admin.accepted(second, NOW)
+    assert (admin.state.accepted_at, admin.state.bounced) == (NOW, None)
+
+
+def test_the_link_of_an_admin_who_was_replaced_is_dead() -> None:
+    admin = CustomerAdmin(CARLA)
+    admin.check_link(1)
+    admin.change(DAVE)
+    with pytest.raises(Refusal) as refused:
+        admin.check_link(1)
+    assert refused.value.code is Code.LINK_REVOKED

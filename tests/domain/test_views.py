@@ -226,6 +226,7 @@ def view(
     ponr_at: datetime | None = None,
     contact: ContactState | None = None,
     set_up: OpenTask | None = None,
+    customer_admin: ContactState | None = None,
     **more: Any,
 ) -> ProcessView:
     progress = LineProgress(state)
@@ -240,6 +241,7 @@ def view(
         closes_at=closes_at,
         contact=contact,
         set_up=set_up,
+        customer_admin=customer_admin,
     )
 
 
@@ -351,6 +353,7 @@ def test_details_list_in_markdown_what_is_known() -> None:
 CARLA = ContactState(
     contact=Contact(email="carla_b@contoso.ch"), generation=1, sent_at=NOW, accepted_at=NOW + DAY
 )
+GONE = CARLA.model_copy(update={"bounced": "550 5.1.1 no such mailbox"})
 
 
 def test_details_show_the_contact_the_clock_and_who_maps_next() -> None:
@@ -377,6 +380,22 @@ def test_details_show_the_contact_the_clock_and_who_maps_next() -> None:
 def test_details_say_what_became_of_the_contacts_mail(more: dict[str, Any], words: str) -> None:
     state = CARLA.model_copy(update=more)
     assert words in details(view(LineState.AWAITING_PROVISIONING_DETAILS, contact=state))
+
+
+@pytest.mark.parametrize(
+    ("admin", "words"),
+    [
+        (CARLA, "the customer's admin carla\\_b@contoso.ch, to set the services up"),
+        (GONE, "another admin of the customer: carla\\_b@contoso.ch cannot be reached"),
+    ],
+)
+def test_details_name_the_customers_admin_and_say_if_they_cannot_be_reached(
+    admin: ContactState, words: str
+) -> None:
+    asked = {"contact": CARLA, "ponr_at": NOW, "set_up": OpenTask.CUSTOMER_SETUP, "customer_admin": admin}
+    shown = details(view(LineState.PROVISIONING, **asked)).splitlines()
+    assert f"- **Waiting for:** {words}" in shown
+    assert any(row.startswith("- **Customer's admin:** carla\\_b@contoso.ch, ") for row in shown)
 
 
 def test_details_of_a_mapped_line_name_its_organisations() -> None:
@@ -411,6 +430,11 @@ def test_details_of_a_mapped_line_name_its_organisations() -> None:
             LineState.PROVISIONING,
             {"contact": CARLA, "ponr_at": NOW, "set_up": OpenTask.CUSTOMER_SETUP},
             "countersign order set-up 7k3f --line 1",
+        ),
+        (
+            LineState.PROVISIONING,
+            {"contact": CARLA, "ponr_at": NOW, "set_up": OpenTask.CUSTOMER_SETUP, "customer_admin": GONE},
+            "countersign order ask-customer 7k3f --line 1",
         ),
         (LineState.PROVISIONING, {"contact": CARLA, "ponr_at": NOW}, None),
         (LineState.PROVISIONED, {"contact": CARLA, "ponr_at": NOW}, None),

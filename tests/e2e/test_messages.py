@@ -119,7 +119,8 @@ async def test_every_printed_command_does_what_the_page_says(shell: Shell) -> No
     [
         wire.CHECK_ORDER, wire.CANCEL_ORDER, wire.DECIDE, wire.WITHDRAW, wire.DEPLOY_LINE, wire.CANCEL_LINE,
         wire.CHECK_RECORDS, wire.RESEND_MAIL, wire.CHANGE_CONTACT, wire.HAND_OVER, wire.MAP_LINE,
-        wire.SET_UP_LINE, wire.RETRY_LINE, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW, *UPDATES.values(),
+        wire.SET_UP_LINE, wire.ASK_CUSTOMER, wire.RETRY_LINE, wire.APPROVE, wire.DENY, wire.DEPLOY, wire.VIEW,
+        *UPDATES.values(),
     ],
 )  # fmt: skip
 def test_every_message_is_listed_and_sent(name: str) -> None:

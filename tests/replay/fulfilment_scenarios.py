@@ -9,9 +9,11 @@ from temporalio.exceptions import ApplicationError
 
 from domain import wire
 from domain.contact import ChangeContact, HandOver
+from domain.customer import AskCustomer
 from domain.definitions import OnChange, content_hash
 from domain.dns.verdicts import Overall
 from domain.errors import Code
+from domain.links import LinkPurpose
 from domain.mapping import SetUpBy
 from domain.orders import Line
 from domain.rollouts import ChangeLines, DefinitionChange
@@ -91,9 +93,23 @@ async def line_set_up_by_the_customer(scene: Scene) -> Run:
     handle = await asked(scene, with_contact(form=FORM, adapter="local"))
     by_customer = FOR_CUSTOMER.model_copy(update={"set_up_by": SetUpBy.CUSTOMER, "customer_admin": ADMIN})
     await handle.execute_update(wire.MAP_LINE, by_customer)
+    await scene.world.told(handle.id, "line.customer_mailed")
     await scene.skip(handle, 4 * DAY)
     await scene.world.told(handle.id, "line.set_up_reminded")
     await handle.execute_update(wire.SET_UP_LINE, {"actor": ADMIN.email, "answers": {"site": "Bern"}})
+    return await _ended(handle)
+
+
+@scenario
+async def line_set_up_by_another_admin_after_a_bounce(scene: Scene) -> Run:
+    handle = await asked(scene, with_contact(form=FORM, adapter="local"))
+    by_customer = FOR_CUSTOMER.model_copy(update={"set_up_by": SetUpBy.CUSTOMER, "customer_admin": GONE})
+    await handle.execute_update(wire.MAP_LINE, by_customer)
+    await scene.world.told(handle.id, "line.customer_bounced")
+    await handle.execute_update(wire.ASK_CUSTOMER, AskCustomer(actor="dora", customer_admin=ADMIN))
+    await scene.world.told(handle.id, "line.customer_mailed")
+    by_link = {"actor": ADMIN.email, "purpose": LinkPurpose.SET_UP, "generation": 2}
+    await handle.execute_update(wire.SET_UP_LINE, by_link | {"answers": {"site": "Bern"}})
     return await _ended(handle)
 
 

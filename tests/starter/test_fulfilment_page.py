@@ -13,8 +13,8 @@ from domain.line import CancelTask, LineState, OpenTask
 from domain.links import LinkPurpose
 from starter.cli.app import app
 from starter.dev.samples import ROOT
-from workflows.mapping import REMIND_SET_UP_AFTER
 from workflows.records import LAST_CHECK_PATIENCE
+from workflows.set_up import REMIND_SET_UP_AFTER
 from workflows.steps import LATE_LOOKS, STEP_PATIENCE
 
 TEXT = (ROOT / "docs" / "fulfilment.md").read_text()

@@ -410,6 +410,18 @@ def test_each_action_says_who_did_what_and_what_the_reader_does_now(
             "is waiting to be set up: order 4711. Dora has left that to you. Please set up the service.",
         ),
         (
+            Template.CUSTOMER_BOUNCED,
+            Why.CONTACT,
+            "auffordert, Meetings einzurichten (Bestellung 4711), liess sich an carla@muster.example nicht",
+            "the customer to set up Meetings, order 4711, could not be delivered to carla@muster.example.",
+        ),
+        (
+            Template.CONTACT_CHANGED,
+            Why.CUSTOMER_ADMIN,
+            "Den Service zur Bestellung 4711 richtet an Ihrer Stelle jemand anderes ein.",
+            "Somebody else will set up the service of order 4711 instead of you.",
+        ),
+        (
             Template.SET_UP_REMINDER,
             Why.CUSTOMER_ADMIN,
             "Meetings für Muster AG ist noch nicht eingerichtet: Bestellung 4711.",

@@ -247,3 +247,67 @@ class TestSettingUp:
             office.client.hand_over(for_admin, ContactGiven(email="dave@kueferei.example")),
         ):
             assert (await refusal(call))[0] == Code.LINK_INVALID
+
+
+class TestAskingTheCustomer:
+    """It may be done as long as the set-up is open; the new admin has the only links that work."""
+
+    async def test_after_a_bounce_is_somebody_elses_turn_and_told_to_those_who_can_say_whose(
+        self, office: Office
+    ) -> None:
+        gone = "gone@contoso.example"
+        office.mail.unknown.add(gone)
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        for_contact = await office.link(line, CARLA)
+        given = mapping(set_up_by="customer", customer_admin={"email": gone, "language": "en"})
+        await office.client.map_by_link(for_contact, given)
+        await office.until(order, lambda s: any(e.action == "line.customer_bounced" for e in s.timeline))
+        bounced = [m for m in await office.client.mails(order=order) if m.template == "customer_bounced"]
+        assert {mail.why for mail in bounced} >= {"requester", "contact"}
+        state = await office.client.ask_customer_by_link(
+            for_contact, ContactGiven(email=ADMIN, language="en"), request_id="r1"
+        )
+        assert (state.contact.email, state.generation) == (ADMIN, 2)
+        for_admin = await office.link(line, ADMIN)
+        await office.client.set_up_by_link(for_admin, SITES)
+        await office.closed(line)
+        timeline = (await office.client.show(order)).timeline
+        assert [step.actor for step in timeline if step.action == "line.customer_asked"] == [CARLA]
+        assert [step.actor for step in timeline if step.action == "line.set_up"] == [ADMIN]
+
+    async def test_passes_on_what_was_left_for_later_and_ends_the_links_of_the_admin_before(
+        self, office: Office
+    ) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        admin, second = ContactGiven(email=ADMIN), ContactGiven(email="second@contoso.example")
+        assert (await refusal(office.client.ask_customer(order, 1, admin, SALES)))[0] == Code.NOT_PENDING
+        await office.client.map_line(order, 1, mapping(), SALES)
+        stranger = office.client.ask_customer(order, 1, admin, "hafenblick-sales-1")
+        assert (await refusal(stranger))[0] == Code.NOT_PERMITTED
+        assert (await office.client.ask_customer(order, 1, admin, SALES)).generation == 1
+        first = await office.link(line, ADMIN)
+        assert (await refusal(office.client.ask_customer(order, 1, admin, SALES)))[0] == Code.TOO_OFTEN
+        assert (await office.client.ask_customer(order, 1, second, SALES)).generation == 2
+        for call in (
+            office.client.show_link(first),
+            office.client.draft_behind(first),
+            office.client.set_up_by_link(first, SITES),
+        ):
+            assert (await refusal(call))[0] == Code.LINK_REVOKED
+        await office.client.set_up_by_link(await office.link(line, second.email), SITES)
+        await office.closed(line)
+        assert (await refusal(office.client.ask_customer(order, 1, admin, SALES)))[0] == Code.PROCESS_ENDED
+
+    async def test_takes_no_link_of_an_admin_nor_what_is_no_address(self, office: Office) -> None:
+        order = await ordered(office, "meetings-suite")
+        line = await asked(office, order)
+        given = mapping(set_up_by="customer", customer_admin={"email": ADMIN, "language": "en"})
+        await office.client.map_line(order, 1, given, SALES)
+        second = ContactGiven(email="second@contoso.example")
+        by_admin = office.client.ask_customer_by_link(await office.link(line, ADMIN), second)
+        assert (await refusal(by_admin))[0] == Code.LINK_INVALID
+        hostile = ContactGiven.model_construct(email="a@x.example, b@x.example", name=None, language="en")
+        code, message = await refusal(office.client.ask_customer(order, 1, hostile, SALES))
+        assert (code, message.partition(":")[0]) == (Code.INVALID_INPUT, "customer_admin.email")
