@@ -12,7 +12,7 @@ from domain.dns.verdicts import Report
 from domain.next_step import next_step
 from domain.transitions import ProcessKind, ProcessView
 from starter.gateway import Gateway
-from storage import processes, reports
+from storage import directory, processes, reports
 from storage.processes import ProcessEntry, TimelineEntry
 
 
@@ -24,6 +24,7 @@ class OrderStatus:
         lines: The lines that have begun, by number.
         timeline: Every step of the order and its lines, oldest first.
         next_steps: By process of a line: the command that takes it further, where one does.
+        organisations: Names by key of those that the order and its lines are for, and who order.
     """
 
     order: str
@@ -32,6 +33,7 @@ class OrderStatus:
     lines: tuple[ProcessEntry, ...]
     timeline: tuple[TimelineEntry, ...]
     next_steps: dict[str, str]
+    organisations: dict[str, str]
 
     @property
     def remarks(self) -> Mapping[str, str]:
@@ -58,6 +60,9 @@ class Reading(Gateway):
         async with self._reading() as session:
             lines = await processes.list_processes(session, kind=ProcessKind.ORDER_LINE, order=order)
             timeline = await processes.timeline(session, order=order)
+            views = (view, *(line.view for line in lines))
+            keys = sorted(frozenset[str]().union(*(each.parties.everybody for each in views)))
+            named = await directory.organisations(session, keys)
         return OrderStatus(
             order=order,
             process=wire.order_id(order),
@@ -65,6 +70,7 @@ class Reading(Gateway):
             lines=tuple(sorted(lines, key=lambda line: line.view.line or 0)),
             timeline=timeline,
             next_steps={line.id: step for line in lines if (step := next_step(line.view)) is not None},
+            organisations={each.key: each.name for each in named},
         )
 
     async def view(self, process: str) -> ProcessView:
@@ -91,7 +97,7 @@ class Reading(Gateway):
         """Orders, the last changed first.
 
         Args:
-            organisation: Only where it is partner or customer.
+            organisation: Only where it is partner or customer, of the order or of a line that was mapped.
             ended: Only those that have ended, or only those that have not.
             limit: At most so many.
         """

@@ -130,7 +130,8 @@ async def list_processes(
         session: Where to look.
         kind: Of this kind.
         order: Of this order: the order itself and its lines.
-        organisation: In which this organisation is partner or customer.
+        organisation: In which this organisation is partner or customer; of orders also those with a line
+            that was mapped to it.
         ended: Only those that have ended, or only those that have not.
         limit: At most so many.
     """
@@ -142,9 +143,10 @@ async def list_processes(
     }
     query = query.where(*(col(column) == value for column, value in wanted.items() if value is not None))
     if organisation is not None:
-        query = query.where(
-            or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
-        )
+        theirs = or_(col(ProcessRow.partner) == organisation, col(ProcessRow.customer) == organisation)
+        if kind is ProcessKind.ORDER:
+            theirs = col(ProcessRow.order_id).in_(select(col(ProcessRow.order_id)).where(theirs))
+        query = query.where(theirs)
     return tuple(_process(row) for row in await session.scalars(query))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -53,18 +55,21 @@ def show_status(status: OrderStatus) -> RenderableType:
             rows=lines,
             empty="Its lines have not begun.",
         ),
-        *(part for each in status.lines for part in _line(each, status.next_steps.get(each.id))),
+        *(part for each in status.lines for part in _line(each, status)),
         Text(),
-        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(step, status.timeline)),
+        table("Timeline", "UTC", "Process", "What", "State", "Who", "Why", rows=map(_step, status.timeline)),
     )
 
 
-def _line(entry: ProcessEntry, next_step: str | None) -> tuple[RenderableType, ...]:
+def _line(entry: ProcessEntry, status: OrderStatus) -> tuple[RenderableType, ...]:
     """Contact, open tasks, mapping and next step of a line, as far as it has any."""
-    view, contact = entry.view, entry.view.contact
+    view, contact, next_step = entry.view, entry.view.contact, status.next_steps.get(entry.id)
     if contact is None and next_step is None:
         return ()
-    bound = f"{view.parties.customer}, partner {view.parties.partner}" if contact and view.ponr_at else None
+    customer, partner = (
+        _named(key, status.organisations) for key in (view.parties.customer, view.parties.partner)
+    )
+    bound = f"{customer}, partner {partner}" if contact and view.ponr_at else None
     rows = [
         *(contact_rows(contact) if contact else ()),
         *(contact_rows(view.customer_admin, CUSTOMERS_ADMIN.capitalize()) if view.customer_admin else ()),
@@ -76,8 +81,18 @@ def _line(entry: ProcessEntry, next_step: str | None) -> tuple[RenderableType, .
     return Text(), facts(f"Line {view.line}", rows)
 
 
+def _named(key: str, names: Mapping[str, str]) -> str:
+    return f"{names[key]} ({key})" if key in names else key
+
+
 def _until(view: ProcessView) -> object:
     return view.until or ("no limit" if view.waiting_for else "")
+
+
+def _step(entry: TimelineEntry) -> tuple[object, ...]:
+    """A step of the timeline, which says of what backends do also for which step of the offer."""
+    at, process, what, *rest = step(entry)
+    return at, process, f"{what} {entry.data['step']}" if "step" in entry.data else what, *rest
 
 
 def step(entry: TimelineEntry | AuditEntry) -> tuple[object, ...]:

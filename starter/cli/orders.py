@@ -131,7 +131,10 @@ def show_report(
 
 @app.command("list")
 def list_orders(
-    organisation: Annotated[str | None, typer.Option(help="Only where it is partner or customer.")] = None,
+    organisation: Annotated[
+        str | None,
+        typer.Option(help="Only where it is partner or customer, of the order or of a mapped line."),
+    ] = None,
     ended: Annotated[
         bool | None, typer.Option("--ended/--open", help="Only those that have ended, or not.")
     ] = None,

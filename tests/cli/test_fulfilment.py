@@ -203,7 +203,8 @@ class TestShowing:
         await run("order", "map", order, "--line", "1", *CUSTOMER, *BY_SALES, "--yes")
         await office.line_is(order, "provisioning")
         shown = await run("order", "show", order)
-        for words in ("kueferei, partner bergsicht", "partner", f"countersign order set-up {order} --line 1"):
+        bound = "Küferei Müller & Söhne (kueferei), partner Bergsicht IT GmbH (bergsicht)"
+        for words in (bound, "partner", f"countersign order set-up {order} --line 1"):
             assert words in shown.out
         document = (await run("order", "show", order, "--json")).json
         assert document["lines"][0]["view"]["contact"]["contact"]["email"] == CARLA
