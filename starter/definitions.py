@@ -30,7 +30,7 @@ from domain.transitions import SYSTEM
 from starter.engine import housekeeping_queue
 from starter.faults import NotRunning, temporal_errors
 from starter.gateway import Gateway, utc_now
-from starter.publishing import Change, Plan, Warned, publish
+from starter.publishing import Change, Plan, Warned, permitted, publish
 from storage import catalogue
 from storage import definitions as stored
 from storage.catalogue import Version
@@ -106,7 +106,7 @@ class Definitions(Gateway):
         offers: Sequence[Offer],
         definitions: Sequence[ApprovalDefinition],
         *,
-        actor: str = SYSTEM,
+        actor: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
     ) -> Publication:
@@ -115,7 +115,8 @@ class Definitions(Gateway):
         Args:
             offers: Offers, each with its version.
             definitions: Approval definitions, each with its version.
-            actor: Who publishes, for the audit of the requests concerned.
+            actor: Who publishes, kept with the versions and told to the requests concerned; the local
+                administrator if nobody is named.
             reason: Why, for the same.
             dry_run: Say what would change and what would become of each open request, and change nothing.
 
@@ -123,8 +124,10 @@ class Definitions(Gateway):
             Refusal: As `starter.publishing.publish`. UNAVAILABLE after publishing, if a rollout could not be
                 started; `start_rollout` does so later.
         """
-        done = await publish(self.database, offers, definitions, utc_now(), dry_run=dry_run)
-        rollouts = [await self._begin(plan, actor, reason, dry_run=dry_run) for plan in done.plans]
+        done = await publish(
+            self.database, offers, definitions, utc_now(), actor=actor, reason=reason, dry_run=dry_run
+        )
+        rollouts = [await self._begin(plan, actor or SYSTEM, reason, dry_run=dry_run) for plan in done.plans]
         return Publication(done.new, done.unchanged, done.warnings, tuple(rollouts), dry_run)
 
     async def definition_versions(self, name: str | None = None) -> tuple[Usage, ...]:
@@ -160,14 +163,23 @@ class Definitions(Gateway):
             after = (await stored.find(session, *new)).body
         return catalogue.diff(before, after, before.reference, after.reference)
 
-    async def retire_definition(self, name: str, version: int) -> datetime:
+    async def retire_definition(
+        self, name: str, version: int, *, actor: str | None = None, reason: str | None = None
+    ) -> datetime:
         """Lets no new request take a version any more; requests that run on it go on.
 
+        Args:
+            name: Of the definition.
+            version: Its version.
+            actor: Who retires it, kept with it; the local administrator if nobody is named.
+            reason: Why, for the same.
+
         Raises:
-            Refusal: NOT_FOUND, IN_USE or UNAVAILABLE.
+            Refusal: NOT_FOUND, IN_USE or UNAVAILABLE, or as `starter.publishing.permitted`.
         """
         async with self._writing() as session:
-            return await stored.retire(session, name, version, utc_now())
+            by = await permitted(session, actor, reason, "retire definitions")
+            return await stored.retire(session, name, version, utc_now(), by=by.recorded, reason=by.reason)
 
     # Rollouts
 

@@ -6,16 +6,40 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.base import Command, Key, Text
 from domain.definition_checks import DefinitionFinding, Severity, findings
 from domain.definitions import ApprovalDefinition, OnChange, content_hash
 from domain.errors import Code, Refusal
 from domain.offers import Offer
+from domain.organisations import Permission
 from domain.rollouts import DefinitionChange, of_offer, of_update
 from starter.faults import database_errors
-from storage import catalogue
+from starter.files import validated
+from storage import catalogue, directory
 from storage import definitions as stored
 from storage.catalogue import Version
 from storage.database import Database
+
+LOCAL_ADMINISTRATOR = "local administrator"
+"""Recorded where no person is named: whoever has the command line and the database. No key is spelled so."""
+
+
+class Responsible(Command):
+    """Who changes what is published, and why (SPEC 4.7).
+
+    Attributes:
+        actor: A person's key; None for the local administrator, who sets up before there are any people.
+    """
+
+    actor: Key | None = None
+    reason: Text | None = None
+
+    @property
+    def recorded(self) -> str:
+        """Who it was, as it is kept with the version."""
+        return self.actor or LOCAL_ADMINISTRATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +110,8 @@ async def publish(
     definitions: Sequence[ApprovalDefinition],
     at: datetime,
     *,
+    actor: str | None = None,
+    reason: str | None = None,
     dry_run: bool = False,
 ) -> Published:
     """Publishes offers and approval definitions; doing it again changes nothing.
@@ -97,14 +123,17 @@ async def publish(
         offers: Offers, each with its version.
         definitions: Approval definitions, each with its version.
         at: The time of publication.
+        actor: Who publishes; the local administrator if nobody is named.
+        reason: Why, in their words.
         dry_run: Say what would change, and change nothing.
 
     Raises:
         Refusal: VERSION_CONFLICT with the difference; INVALID_INPUT naming the place of everything that must
-            not be published; UNAVAILABLE.
+            not be published; NOT_PERMITTED; UNAVAILABLE.
     """
     with database_errors():
         async with database.session() as session:
+            responsible = await permitted(session, actor, reason, "publish")
             before = _Before(
                 versions={
                     kind: await catalogue.list_versions(session, kind) for kind in (Offer, ApprovalDefinition)
@@ -112,7 +141,15 @@ async def publish(
                 offers=await catalogue.current_offers(session),
                 definitions=await catalogue.current_definitions(session),
             )
-            done = await catalogue.publish(session, offers, definitions, at, dry_run=dry_run)
+            done = await catalogue.publish(
+                session,
+                offers,
+                definitions,
+                at,
+                by=responsible.recorded,
+                reason=responsible.reason,
+                dry_run=dry_run,
+            )
             new_definitions = [each for each in definitions if each.reference in done.new]
             people = await stored.people(session)
             found = {
@@ -131,6 +168,29 @@ async def publish(
         plans=tuple(_plans(before, new_offers, new_definitions)),
         dry_run=dry_run,
     )
+
+
+async def permitted(session: AsyncSession, actor: str | None, reason: str | None, what: str) -> Responsible:
+    """Whoever is to change what is published, once it is certain that they may.
+
+    Args:
+        session: Where to look.
+        actor: A person's key; None for the local administrator.
+        reason: Why, in their words.
+        what: The command in words.
+
+    Raises:
+        Refusal: NOT_PERMITTED for who may not operate at the provider; NOT_FOUND if a person is named and the
+            directory names no provider; INVALID_INPUT for what is no key, or no text.
+    """
+    responsible = validated(Responsible, {"actor": actor, "reason": reason})
+    if responsible.actor is not None:
+        provider = await directory.provider(session)
+        if not await directory.may(session, responsible.actor, provider.key, Permission.OPERATE):
+            raise Refusal(
+                Code.NOT_PERMITTED, f"actor: {actor} may not {what}; it takes operate at {provider.key}"
+            )
+    return responsible
 
 
 def _refuse_blocking(found: dict[str, tuple[DefinitionFinding, ...]]) -> None:

@@ -13,9 +13,8 @@ from rich.text import Text
 
 from domain.definitions import ApprovalDefinition
 from domain.offers import Offer
-from domain.transitions import SYSTEM
 from starter.cli.output import answer, table
-from starter.cli.session import Json, Publisher, Reason, call, with_database
+from starter.cli.session import Json, Publisher, PublishReason, call, with_database
 from starter.definitions import PlannedRollout, Publication
 from starter.faults import database_errors
 from starter.files import read_catalogue
@@ -37,8 +36,8 @@ def publish(
             "--dry-run", help="Say what would change and what becomes of open requests; change nothing."
         ),
     ] = False,
-    actor: Publisher = SYSTEM,
-    reason: Reason = None,
+    actor: Publisher = None,
+    reason: PublishReason = None,
     as_json: Json = False,
 ) -> None:
     """Publish new versions, and start the rollouts that follow from them; published ones are immutable."""
@@ -122,7 +121,7 @@ def fates(plan: PlannedRollout) -> RenderableType:
 
 def _list(found: tuple[tuple[Version, ...], tuple[Version, ...]]) -> RenderableType:
     offers, definitions = found
-    columns = ("Name", "Version", "Title", "Published (UTC)", "Hash")
+    columns = ("Name", "Version", "Title", "Published (UTC)", "By", "Why", "Hash")
     return Group(
         table("Offers", *columns, rows=map(_row, offers), empty="No offers."),
         Text(),
@@ -133,4 +132,5 @@ def _list(found: tuple[tuple[Version, ...], tuple[Version, ...]]) -> RenderableT
 
 
 def _row(version: Version) -> tuple[object, ...]:
-    return version.name, version.version, version.body.title, version.published_at, version.hash[:12]
+    published = version.published_at, version.published_by, version.published_reason
+    return version.name, version.version, version.body.title, *published, version.hash[:12]

@@ -16,7 +16,7 @@ from domain.errors import Code, Refusal
 from domain.transitions import SYSTEM
 from starter.cli.catalog import fates, published
 from starter.cli.output import answer, facts, table
-from starter.cli.session import Json, Publisher, Reason, call
+from starter.cli.session import Json, Publisher, PublishReason, Reason, RolloutActor, call
 from starter.definitions import RolloutStatus
 from starter.files import read_definitions
 from starter.schemas import write_schemas
@@ -36,8 +36,8 @@ def publish(
             "--dry-run", help="Say what would change and what becomes of open requests; change nothing."
         ),
     ] = False,
-    actor: Publisher = SYSTEM,
-    reason: Reason = None,
+    actor: Publisher = None,
+    reason: PublishReason = None,
     as_json: Json = False,
 ) -> None:
     """Publish new versions, and start the rollouts that follow from them."""
@@ -84,18 +84,30 @@ def usage(
 
 
 @app.command()
-def retire(which: Version, as_json: Json = False) -> None:
+def retire(
+    which: Version,
+    actor: Publisher = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why: kept with the version.")] = None,
+    as_json: Json = False,
+) -> None:
     """Let no new request take a version any more. Open requests keep it; unused ones are removed later."""
     name, version = _reference(which)
-    at = call(lambda countersign: countersign.retire_definition(name, version))
+    call(lambda countersign: countersign.retire_definition(name, version, actor=actor, reason=reason))
     left = call(lambda countersign: countersign.definition_usage(name))
     current = next((each.reference for each in left if each.is_current), None)
+    [retired] = (each for each in left if each.reference == f"{name}@{version}")
     rows: list[tuple[str, object]] = [
-        ("Retired (UTC)", at),
+        *_retirement(retired),
         ("New requests take", current or "no version of it"),
     ]
     answer(
-        {"reference": which, "retired_at": at, "current": current},
+        {
+            "reference": which,
+            "retired_at": retired.retired_at,
+            "retired_by": retired.retired_by,
+            "retired_reason": retired.retired_reason,
+            "current": current,
+        },
         lambda _: facts(which, rows),
         as_json=as_json,
     )
@@ -110,7 +122,7 @@ def rollout(
         bool, typer.Option("--dry-run", help="List what would become of each open request.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show how far it has come; start nothing.")] = False,
-    actor: Publisher = SYSTEM,
+    actor: RolloutActor = SYSTEM,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
@@ -152,14 +164,22 @@ def _reference(written: str) -> tuple[str, int]:
 
 def _versions(found: tuple[Usage, ...]) -> RenderableType:
     rows = (
-        (each.reference, _state(each), len(each.processes), len(each.offers), each.published_at)
+        (
+            *(each.reference, _state(each), len(each.processes), len(each.offers)),
+            *(each.published_at, each.published_by, each.retired_at, each.retired_by),
+        )
         for each in found
     )
-    columns = ("Version", "State", "Open requests", "Offers", "Published (UTC)")
+    columns = (
+        *("Version", "State", "Open requests", "Offers"),
+        *("Published (UTC)", "By", "Retired (UTC)", "By"),
+    )
     return table("Approval definitions", *columns, rows=rows, empty="No approval definitions.")
 
 
 def _state(version: Usage) -> str:
+    if version.removed_at is not None:
+        return "removed"
     if version.retired_at is not None:
         return "retired"
     return "current" if version.is_current else "superseded"
@@ -170,11 +190,23 @@ def _usage(version: Usage) -> RenderableType:
         version.reference,
         [
             ("State", _state(version)),
-            ("Retired (UTC)", version.retired_at),
+            ("Published (UTC)", version.published_at),
+            ("Published by", version.published_by),
+            ("Why", version.published_reason),
+            *_retirement(version),
+            ("Removed (UTC)", version.removed_at),
             ("Offers", ", ".join(f"{each.offer} ({each.purpose})" for each in version.offers)),
             ("Open requests", len(version.processes)),
             ("", "\n".join(version.processes)),
         ],
+    )
+
+
+def _retirement(version: Usage) -> tuple[tuple[str, object], ...]:
+    return (
+        ("Retired (UTC)", version.retired_at),
+        ("Retired by", version.retired_by),
+        ("Why retired", version.retired_reason),
     )
 
 

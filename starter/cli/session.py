@@ -28,7 +28,7 @@ Actor = Annotated[
         help="Who you are: a person's key in the directory.",
     ),
 ]
-Publisher = Annotated[
+RolloutActor = Annotated[
     str,
     typer.Option(
         "--as",
@@ -36,6 +36,19 @@ Publisher = Annotated[
         metavar="PERSON",
         help="Who you are, for the audit of the requests concerned.",
     ),
+]
+Publisher = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        envvar="COUNTERSIGN_ACTOR",
+        metavar="PERSON",
+        help="Who you are: somebody who may operate at the provider; the local administrator if left out.",
+    ),
+]
+PublishReason = Annotated[
+    str | None,
+    typer.Option("--reason", help="Why: kept with the version, and told to the requests concerned."),
 ]
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, without `order-`.")]
 Process = Annotated[str, typer.Argument(metavar="PROCESS", help="A workflow id, such as order-…-line-1.")]

@@ -49,10 +49,29 @@ async def test_who_publishes_and_why_goes_with_the_rollouts(
 ) -> None:
     publishing = AsyncMock(return_value=Publication((), (), (), (), dry_run=False))
     monkeypatch.setattr(Countersign, "publish_catalogue", publishing)
-    await run("catalog", "publish", str(CATALOGUE), "--as", "nordwall-manager-1", "--reason", "new prices")
+    await run("catalog", "publish", str(CATALOGUE), "--as", "nordwall-operator-1", "--reason", "new prices")
     said = publishing.await_args
     assert said is not None
-    assert (said.kwargs["actor"], said.kwargs["reason"]) == ("nordwall-manager-1", "new prices")
+    assert (said.kwargs["actor"], said.kwargs["reason"]) == ("nordwall-operator-1", "new prices")
+
+
+async def test_the_first_catalogue_is_published_by_the_local_administrator_before_there_is_anybody(
+    run: Run,
+) -> None:
+    await run("catalog", "publish", str(CATALOGUE), "--reason", "first set-up")
+    listed = (await run("catalog", "list", "--json")).json
+    said = {(each["published_by"], each["published_reason"]) for kind in listed.values() for each in kind}
+    assert said == {("local administrator", "first set-up")}
+    assert "first set-up" in (await run("catalog", "list")).out
+
+
+async def test_nobody_publishes_in_a_name_that_is_not_in_the_directory(run: Run) -> None:
+    ran = await run("catalog", "publish", str(CATALOGUE), "--as", "nordwall-operator-1", "--json")
+    assert (ran.code, ran.error["code"]) == (3, "NOT_FOUND")
+    await run("directory", "load", str(DIRECTORY))
+    ran = await run("catalog", "publish", str(CATALOGUE), "--as", "nordwall-manager-1", "--json")
+    assert ran.error["code"] == "NOT_PERMITTED"
+    assert (await run("catalog", "list", "--json")).json == {"offers": [], "definitions": []}
 
 
 async def test_a_published_version_never_changes(run: Run, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from domain import wire
 from starter.dev.temporal import TemporalServer
+from starter.gateway import utc_now
+from storage.database import Database
+from storage.definitions import remove_unused
 from tests.cli.conftest import Run
 from tests.starter.office import Office
 
@@ -80,6 +84,44 @@ async def test_versions_are_listed_compared_and_retired(run: Run, sampled: objec
     assert "no version of it" in (await run("definitions", "retire", "wf@1")).out
     states = (await run("definitions", "list", "wf")).out
     assert (states.count("retired"), states.count("current")) == (2, 0)
+
+
+async def test_lists_and_usage_show_who_published_and_retired_a_version_when_and_why(
+    run: Run, sampled: object, wf: Path
+) -> None:
+    operator = ("--as", "nordwall-operator-1")
+    await run("definitions", "publish", str(wf), *operator, "--reason", "first of all")
+    retired = await run("definitions", "retire", "wf@1", *operator, "--reason", "never fitted", "--json")
+    assert (retired.json["retired_by"], retired.json["retired_reason"]) == (operator[1], "never fitted")
+    again = await run("definitions", "retire", "wf@1")
+    assert (operator[1] in again.out, "never fitted" in again.out) == (True, True)
+    for command in ("list", "usage"):
+        [found] = (await run("definitions", command, "wf", "--json")).json
+        assert (found["published_by"], found["published_reason"]) == (operator[1], "first of all")
+        assert (found["retired_by"], found["retired_at"]) == (operator[1], retired.json["retired_at"])
+        assert (await run("definitions", command, "wf")).out.count(operator[1]) == 2
+
+
+async def test_versions_that_were_removed_are_listed_as_such(
+    run: Run, sampled: Database, tmp_path: Path
+) -> None:
+    for version in (1, 2):
+        await run("definitions", "publish", str(written(tmp_path, version)))
+    later = utc_now() + timedelta(days=1)
+    async with sampled.session() as session:
+        await remove_unused(session, later, later)
+    second, first = (await run("definitions", "list", "wf")).out.splitlines()[-2:]
+    assert ("current" in second, "removed" in first) == (True, True)
+    assert "Removed (UTC)" in (await run("definitions", "usage", "wf@1")).out
+
+
+async def test_who_may_not_operate_can_neither_publish_nor_retire(
+    run: Run, sampled: object, wf: Path
+) -> None:
+    await run("definitions", "publish", str(wf))
+    for command, what in (("publish", str(wf)), ("retire", "wf@1")):
+        ran = await run("definitions", command, what, "--as", "nordwall-manager-1", "--json")
+        assert ran.error["code"] == "NOT_PERMITTED"
 
 
 async def test_what_an_offer_needs_cannot_be_retired(run: Run, sampled: object) -> None:

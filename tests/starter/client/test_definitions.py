@@ -21,6 +21,7 @@ from domain.rollouts import SETTLE, RolloutProgress
 from starter.client import Countersign
 from starter.definitions import Publication
 from starter.engine import housekeeping_queue
+from starter.publishing import LOCAL_ADMINISTRATOR
 from starter.submission import Submitted
 from storage.database import Database
 from tests.starter.office import SALES, Office, refusal
@@ -28,6 +29,7 @@ from workflows.registry import workflow_runner
 from workflows.rollout import DefinitionRolloutWorkflow
 
 MANAGER, OWNER, SECURITY = (f"nordwall-manager-{number}" for number in (1, 2, 3))
+OPERATOR = "nordwall-operator-1"
 
 
 def definition(version: int, *people: str, name: str = "wf", **more: Any) -> ApprovalDefinition:
@@ -162,7 +164,7 @@ class TestReset:
     async def test_s17_decisions_are_voided_and_the_manager_is_asked_again(self, admin: Office) -> None:
         process = await half_approved(admin)
         await running(admin, 1)
-        done = await admin.client.publish_catalogue([], [fifth(OnChange.RESET)], actor=SECURITY)
+        done = await admin.client.publish_catalogue([], [fifth(OnChange.RESET)], actor=OPERATOR)
         assert (await rolled_out(admin, done)).changed == 1
         await stage_is(admin, process, "stage-1", "wf@5")
 
@@ -338,3 +340,46 @@ class TestPublishing:
     async def test_a_version_that_is_all_an_offer_has_cannot_be_retired(self, admin: Office) -> None:
         code, message = await refusal(admin.client.retire_definition("wf", 4))
         assert (code, "box@1" in message) == ("IN_USE", True)
+
+
+class TestResponsibility:
+    async def test_who_publishes_and_who_retires_is_kept_with_why(self, office: Office) -> None:
+        client, wf = office.client, definition(1, MANAGER)
+        await client.publish_catalogue([], [wf], actor=OPERATOR, reason="first of all")
+        await client.retire_definition("wf", 1, actor=OPERATOR, reason="never fitted")
+        [found] = await client.definition_usage("wf")
+        assert (found.published_by, found.published_reason) == (OPERATOR, "first of all")
+        assert (found.retired_by, found.retired_reason) == (OPERATOR, "never fitted")
+
+    async def test_where_nobody_is_named_it_was_the_local_administrator(self, office: Office) -> None:
+        await office.client.publish_catalogue([], [definition(1, MANAGER)])
+        await office.client.retire_definition("wf", 1)
+        [found] = await office.client.definition_usage("wf")
+        assert found.published_by == found.retired_by == LOCAL_ADMINISTRATOR
+
+    @pytest.mark.parametrize("actor", [MANAGER, SALES, "stranger"])
+    async def test_it_takes_the_permission_to_operate_at_the_provider(
+        self, office: Office, actor: str
+    ) -> None:
+        client, wf = office.client, definition(1, MANAGER)
+        for dry_run in (True, False):
+            code, message = await refusal(client.publish_catalogue([], [wf], actor=actor, dry_run=dry_run))
+            assert (code, message) == (
+                "NOT_PERMITTED",
+                f"actor: {actor} may not publish; it takes operate at nordwall",
+            )
+        assert (await refusal(client.definition_usage("wf")))[0] == "NOT_FOUND"
+        await client.publish_catalogue([], [wf])
+        code, message = await refusal(client.retire_definition("wf", 1, actor=actor))
+        assert (code, "retire definitions" in message) == ("NOT_PERMITTED", True)
+        [found] = await client.definition_usage("wf")
+        assert found.retired_at is None
+
+    @pytest.mark.parametrize(
+        "said", [{"actor": LOCAL_ADMINISTRATOR}, {"actor": OPERATOR, "reason": "bell\a"}]
+    )
+    async def test_nobody_passes_for_the_administrator_and_a_reason_is_text(
+        self, office: Office, said: dict[str, str]
+    ) -> None:
+        attempt = office.client.publish_catalogue([], [definition(1, MANAGER)], **said)
+        assert (await refusal(attempt))[0] == "INVALID_INPUT"
