@@ -223,9 +223,10 @@ ASKS_A_SERVICE = line(approval=definition(stage("stock", people=("erp",))), reco
 
 @pytest.fixture
 async def office(
-    world: World, database: Database, virtual_time: VirtualTime, backend: Backend
+    world: World, sqlite_database: Database, virtual_time: VirtualTime, backend: Backend
 ) -> AsyncIterator[tuple[Scene, Countersign]]:
     """A worker that asks and writes a real database, asks a real credit check, and fakes the rest."""
+    database = sqlite_database
     async with database.session() as session:
         await load_directory(session, OFFICE)
     queue = f"test-{uuid.uuid4()}"
@@ -301,14 +302,14 @@ async def test_a_service_is_asked_without_a_mail(office: tuple[Scene, Countersig
     [("crm", False, "NOT_AN_APPROVER"), ("ann", False, "NOT_AN_APPROVER"), ("erp", True, "NOT_PERMITTED")],
 )
 async def test_only_the_service_that_is_named_and_still_there_decides(
-    office: tuple[Scene, Countersign], database: Database, actor: str, code: str, *, left: bool
+    office: tuple[Scene, Countersign], sqlite_database: Database, actor: str, code: str, *, left: bool
 ) -> None:
     scene, _ = office
     handle = await scene.start(ASKS_A_SERVICE)
     await asking(handle)
     if left:
         gone = [each.model_copy(update={"active": each.key != actor}) for each in OFFICE.people]
-        async with database.session() as session:
+        async with sqlite_database.session() as session:
             await load_directory(session, OFFICE.model_copy(update={"people": tuple(gone)}))
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await scene.decide(handle, actor, stage="stock", on_behalf_of="erp")
