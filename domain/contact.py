@@ -14,7 +14,7 @@ from pydantic import Field
 
 from domain.base import Command, Key, Language, Message, Name, Text
 from domain.errors import Code, Refusal
-from domain.mail import parse_address
+from domain.mail import parse_address, shown_address
 
 RESEND_AFTER = timedelta(seconds=60)
 """How long a mail is given to arrive before it is sent again (L9)."""
@@ -36,6 +36,11 @@ class Contact(Message):
     email: str
     name: Name | None = None
     language: Language = Language.EN
+
+    @property
+    def shown(self) -> str:
+        """The address as people read it."""
+        return shown_address(self.email)
 
 
 class ResendMail(Command):

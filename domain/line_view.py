@@ -70,15 +70,15 @@ def _who_completes(
     contact: ContactState, set_up: OpenTask | None, customer_admin: ContactState | None
 ) -> str:
     if set_up is OpenTask.CUSTOMER_SETUP and customer_admin is not None:
-        who = customer_admin.contact.email
+        who = customer_admin.contact.shown
         if customer_admin.bounced is not None:
             return f"another admin of the customer: {who} cannot be reached"
         return f"the customer's admin {who}, to set the services up"
     if set_up is OpenTask.PARTNER:
         return "the partner, to set the services up"
     if contact.bounced is not None:
-        return f"another contact: {contact.contact.email} cannot be reached"
-    return f"the provisioning contact {contact.contact.email}"
+        return f"another contact: {contact.contact.shown} cannot be reached"
+    return f"the provisioning contact {contact.contact.shown}"
 
 
 def _definition_hash(line: Line, definition: ApprovalDefinition | None) -> str | None:

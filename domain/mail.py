@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from enum import StrEnum
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 from domain.base import Message, UtcDatetime
@@ -345,6 +346,20 @@ def parse_address(text: str, field: str = "email") -> str:
     if address is None or len(address) > MAX_ADDRESS:
         raise _invalid(field, text, f"a mail address has at most {MAX_ADDRESS} characters, IDN encoded")
     return address
+
+
+def shown_address(address: str) -> str:
+    """An address as people read it: with the words of an internationalised domain, and its A-label beside.
+
+    Both, as letters of different scripts can look the same. Whatever is no such address stays as it is.
+    """
+    local, at, domain = address.rpartition("@")
+    if not at or "xn--" not in domain.lower():
+        return address
+    try:
+        return f"{local}@{idna.decode(domain)} ({domain})"
+    except idna.IDNAError:
+        return address
 
 
 def _invalid(field: str, text: str, problem: str) -> Refusal:

@@ -168,7 +168,7 @@ def _question(inquiry: Inquiry) -> OpenQuestion:
 
 def contact_in_words(contact: ContactState) -> str:
     """A provisioning contact and what became of the newest mail to them, in one line."""
-    email = contact.contact.email
+    email = contact.contact.shown
     if contact.bounced is not None:
         return f"{email}, cannot be reached: {contact.bounced}"
     if contact.sent_at is None:

@@ -235,7 +235,7 @@ def _line_rows(line: LineSummary, say: Say) -> Rows:
     yield say("started_at"), _at(line.started_at)
     if line.contact is not None:
         contact = line.contact.contact
-        yield say("contact"), f"{contact.name}, {contact.email}" if contact.name else contact.email
+        yield say("contact"), f"{contact.name}, {contact.shown}" if contact.name else contact.shown
         yield say("mail_sent"), _at(line.contact.sent_at)
         yield say("mail_accepted"), _at(line.contact.accepted_at)
         yield say("mail_bounced"), line.contact.bounced

@@ -26,6 +26,7 @@ from domain.mail import (
     ServiceFact,
     Template,
     Why,
+    shown_address,
 )
 
 MAX_SUBJECT = 200
@@ -120,6 +121,7 @@ def _context(
     ways: Ways = NO_WAYS,
 ) -> dict[str, Any]:
     said = {name: _cleaned(value) for name, value in facts.model_dump(mode="python").items()}
+    said |= {name: shown_address(said[name]) for name in ("contact", "decided_by") if said[name]}
     quotes = {name: clean_lines(words) for name in _QUOTES if (words := getattr(facts, name))}
     said["name"] = said["domain_display"] or said["domain"]
     said["a_label"] = said["domain"] if said["name"] != said["domain"] else None

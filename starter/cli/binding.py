@@ -178,7 +178,7 @@ def show_admin(state: ContactState) -> RenderableType:
 def contact_rows(state: ContactState, who: str = "Contact") -> list[tuple[str, object]]:
     """How a contact, or `who` else was asked, stands, fact by fact."""
     return [
-        (who, state.contact.email),
+        (who, state.contact.shown),
         ("Mail sent (UTC)", state.sent_at),
         ("Accepted (UTC)", state.accepted_at),
         ("Bounced", state.bounced),

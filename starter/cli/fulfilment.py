@@ -177,7 +177,7 @@ def _contacts(results: tuple[ContactResult, ...]) -> RenderableType:
     rows = (
         (
             each.line,
-            each.contact.contact.email if each.contact else "refused",
+            each.contact.contact.shown if each.contact else "refused",
             each.contact.sent_at if each.contact else None,
             f"{each.refused.code}: {each.refused.message}" if each.refused else "",
         )

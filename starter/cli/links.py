@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from domain.base import Language
 from domain.line import LineState
+from domain.mail import shown_address
 from starter.cli.binding import (
     CUSTOMERS_ADMIN,
     AdminEmail,
@@ -199,7 +200,7 @@ def _shown(link: LinkShown) -> RenderableType:
         link.title,
         [
             ("For", link.purpose),
-            ("Contact", link.contact),
+            ("Contact", shown_address(link.contact) if link.contact else None),
             ("Until (UTC)", link.expires_at),
             ("Order", link.order),
             ("Line", link.line),

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.audit import AuditEntry
+from domain.mail import shown_address
 from domain.transitions import ProcessView
 from starter.cli.binding import CUSTOMERS_ADMIN, contact_rows
 from starter.cli.output import facts, table
@@ -101,6 +102,7 @@ def step(entry: TimelineEntry | AuditEntry) -> tuple[object, ...]:
     if entry.from_state not in {"", entry.to_state}:
         moved = f"{entry.from_state} → {entry.to_state}"
     why = f"{entry.code}: {entry.reason}" if entry.code else entry.reason
-    who = f"{entry.actor} for {entry.on_behalf_of}" if entry.on_behalf_of else entry.actor
+    actor = shown_address(entry.actor)
+    who = f"{actor} for {entry.on_behalf_of}" if entry.on_behalf_of else actor
     action = entry.action if entry.accepted else f"{entry.action} refused"
     return f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.process, action, moved, who, why

@@ -98,7 +98,7 @@ def _line(line: LineSummary) -> list[RenderableType]:
         ("Since (UTC)", line.updated_at),
         ("Waiting for", line.waiting_for),
         ("Until (UTC)", line.until),
-        ("Contact", contact.contact.email if contact else None),
+        ("Contact", contact.contact.shown if contact else None),
         ("Mailed (UTC)", contact.sent_at if contact else None),
         ("Mapped to", f"{bound.partner.name} for {bound.customer.name}" if bound else None),
         ("Mapped (UTC)", bound.at if bound else None),

@@ -21,10 +21,11 @@ ORDER, LINE = "order-o1", "order-o1-line-1"
 async def told(sampled: Database) -> Database:
     """An order with one line, which was prepared, and then mapped to another partner's customer."""
     order = view("inProgress", kind="order", line=None, parties=ORDERED, requested_by=SALES)
-    contact = ContactState(contact=Contact(email="it@seaview.example"), generation=1, sent_at=AT)
+    contact = ContactState(contact=Contact(email="it@xn--kferei-3ya.example"), generation=1, sent_at=AT)
     shared: dict[str, Any] = {"contact": contact, "requested_by": SALES}
     line = view("awaiting_provisioning_details", parties=ORDERED, **shared)
     bound = view("provisioning", parties=ORDERED | {"customer": "seaview"}, ponr_at=AT, **shared)
+    mapped = {"partner": "bergsicht", "customer": "seaview"}
     numbers, devices = ({"step": name, "adapter": "local"} for name in ("numbers", "devices"))
     async with sampled.session() as session:
         for steps in (
@@ -32,7 +33,7 @@ async def told(sampled: Database) -> Database:
             [
                 step(1, "line.preparing", process=LINE, view=line, data=numbers),
                 step(2, "line.compensated", process=LINE, view=line, data=devices | {"was_there": "yes"}),
-                step(3, "line.mapped", process=LINE, view=bound),
+                step(3, "line.mapped", process=LINE, view=bound, data=mapped),
             ],
         ):
             await projection.advance(session, steps)
@@ -45,6 +46,11 @@ async def test_organisations_that_a_line_is_mapped_to_are_named_beside_their_key
 ) -> None:
     shown = await run("order", "show", "o1")
     assert "Seaview Logistics Ltd (seaview), partner Bergsicht IT GmbH (bergsicht)" in shown.out
+
+
+async def test_a_contact_is_shown_in_the_letters_of_their_domain(run: Run, told: Database) -> None:
+    for what in ("show", "summary"):
+        assert "it@küferei.example (xn--kferei-3ya.example)" in (await run("order", what, "o1")).out
 
 
 async def test_the_timeline_says_which_step_was_prepared_and_which_was_taken_back(

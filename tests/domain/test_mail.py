@@ -14,6 +14,7 @@ from domain.mail import (
     Template,
     Why,
     parse_address,
+    shown_address,
 )
 
 
@@ -98,6 +99,24 @@ def test_whatever_passes_is_one_address_of_harmless_characters(text: str) -> Non
     assert not set(address) & set(' ,;:<>()[]"\\')
     assert len(address) <= 254
     assert parse_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("anna@xn--bcher-kva.example", "anna@bücher.example (xn--bcher-kva.example)"),
+        ("anna@mail.XN--BCHER-KVA.example", "anna@mail.bücher.example (mail.XN--BCHER-KVA.example)"),
+        ("anna@customer.example", "anna@customer.example"),
+        ("xn--anna@customer.example", "xn--anna@customer.example"),
+        ("anna@xn--999999999.example", "anna@xn--999999999.example"),
+        ("bergsicht-sales-1", "bergsicht-sales-1"),
+        ("", ""),
+    ],
+)
+def test_people_read_an_internationalised_domain_in_its_letters_and_as_it_is_sent(
+    address: str, shown: str
+) -> None:
+    assert shown_address(address) == shown
 
 
 def test_every_template_has_a_group_and_mails_only_ask_those_who_can_act() -> None:

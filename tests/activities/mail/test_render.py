@@ -579,3 +579,12 @@ def test_no_text_breaks_a_mail(text: str, template: Template, language: Language
     mail.text.encode()
     mail.html.encode()
     _Reader(mail.html)
+
+
+def test_a_contact_of_an_internationalised_domain_is_named_in_its_letters() -> None:
+    facts = MailFacts(contact="carla@xn--kferei-3ya.example", decided_by="reto@xn--kferei-3ya.example")
+    for language in Language:
+        mail = render(Template.LINE_MAPPED, language, facts, Why.REQUESTER, action_links=True)
+        for part in (flat(mail.text), _Reader(mail.html).text):
+            assert "carla@küferei.example (xn--kferei-3ya.example)" in part
+            assert "reto@küferei.example (xn--kferei-3ya.example)" in part
