@@ -1,7 +1,8 @@
-"""How long approvals take and what lies open: figures over stages, from facts that are given."""
+"""How long approvals take and what lies open: figures over them and their stages, from given facts."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,8 +37,25 @@ class StageSeen:
     sent_back: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalSeen:
+    """All openings of stages that one approval had under one definition.
+
+    Attributes:
+        status: Of the last of them.
+        opened_at: When the first of them opened.
+        ended_at: When the last of them ended; None while it has not.
+        is_open: Whether the last of them can be decided now.
+    """
+
+    status: ApprovalStatus
+    opened_at: datetime
+    ended_at: datetime | None
+    is_open: bool
+
+
 class OpenByAge(Message):
-    """Stages that are open, by the time since they opened; an age on a boundary counts as the greater."""
+    """What is open, by the time since it opened; an age on a boundary counts as the greater."""
 
     under_1_day: int = 0
     from_1_to_7_days: int = 0
@@ -77,6 +95,37 @@ class StageFigures(Message):
     withdrawn: int = 0
 
 
+class ApprovalFigures(Message):
+    """What became of whole approvals under one definition.
+
+    Each approval that opened a stage is counted once: as approved, rejected, expired, withdrawn or open. One
+    that was reset counts as withdrawn under the definition it left, and anew under the one it came to.
+
+    Attributes:
+        definition: As `name@version`.
+        p50: Time from the first opening to the end that half of those approved or rejected took at most,
+            whether people, deadlines or rules decided them; None if there are none.
+        withdrawn: As of stages.
+    """
+
+    definition: str
+    approved: int
+    rejected: int
+    expired: int
+    withdrawn: int
+    open: OpenByAge
+    p50: timedelta | None
+    p90: timedelta | None
+    p95: timedelta | None
+
+
+class ApprovalStatistics(Message):
+    """Figures over approvals, each in the order of their names."""
+
+    approvals: tuple[ApprovalFigures, ...]
+    stages: tuple[StageFigures, ...]
+
+
 def percentile(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
     """The shortest time that at least so many per cent of the times do not exceed (nearest rank).
 
@@ -108,6 +157,28 @@ def figures(definition: str, stage: str, seen: Iterable[StageSeen], now: datetim
         escalated=sum(each.escalated for each in openings),
         sent_back=sum(each.sent_back for each in openings),
         withdrawn=len(openings) - len(ended) - expired - len(open_),
+    )
+
+
+def approval_figures(definition: str, seen: Iterable[ApprovalSeen], now: datetime) -> ApprovalFigures:
+    """The figures of a definition from all its approvals."""
+    approvals = list(seen)
+    open_ = [each for each in approvals if each.is_open]
+    over = Counter(each.status for each in approvals if not each.is_open)
+    times = sorted(
+        each.ended_at - each.opened_at for each in approvals if each.status in DECIDED and each.ended_at
+    )
+    counted = {status: over[status] for status in (*DECIDED, ApprovalStatus.EXPIRED)}
+    return ApprovalFigures(
+        definition=definition,
+        approved=counted[ApprovalStatus.APPROVED],
+        rejected=counted[ApprovalStatus.REJECTED],
+        expired=counted[ApprovalStatus.EXPIRED],
+        withdrawn=over.total() - sum(counted.values()),
+        open=_by_age(now - each.opened_at for each in open_),
+        p50=percentile(times, 50),
+        p90=percentile(times, 90),
+        p95=percentile(times, 95),
     )
 
 

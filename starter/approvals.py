@@ -9,7 +9,7 @@ from datetime import datetime
 from domain import wire
 from domain.decisions import ApprovalStatus, Decide, DecisionRecorded, Verdict
 from domain.errors import Refusal
-from domain.statistics import StageFigures
+from domain.statistics import ApprovalStatistics
 from domain.transitions import OpenApproval, ProcessView
 from starter.faults import NotRunning
 from starter.files import validated
@@ -61,12 +61,12 @@ class Approvals(Pending):
 
     async def approval_statistics(
         self, definition: str | None = None, since: datetime | None = None
-    ) -> tuple[StageFigures, ...]:
-        """Time to decision and what is open, for each stage of each definition.
+    ) -> ApprovalStatistics:
+        """Time to decision and what is open, for each definition and each of its stages.
 
         Args:
             definition: Only of this definition: all its versions, or one as `name@version`.
-            since: Only stages that opened then or later.
+            since: Only stages that opened then or later, and approvals whose first stage did.
         """
         async with self._reading() as session:
             return await statistics.approval_statistics(

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from domain.decisions import DecisionRecorded
-from domain.statistics import OpenByAge, StageFigures
+from domain.statistics import ApprovalFigures, ApprovalStatistics, OpenByAge, StageFigures
 from domain.views import listed, named, names
 from starter.approvals import ApprovalShown
 from starter.cli.output import answer, facts, table
@@ -51,11 +51,11 @@ def stats(
     definition: Annotated[str | None, typer.Option(help="Only of this definition, or this version.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Only stages that opened on this day (UTC) or later."),
+        typer.Option(formats=["%Y-%m-%d"], help="Only what opened on this day (UTC) or later."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how long each stage takes to decide, and how long what is open has been."""
+    """Show how long approvals and their stages take to decide, and how long what is open has been."""
     start = since.replace(tzinfo=UTC) if since else None
     found = call(lambda countersign: countersign.approval_statistics(definition, start))
     answer(found, _figures, as_json=as_json)
@@ -198,7 +198,34 @@ def _on_hold(stage: StageEntry | InboxEntry) -> str:
     return f"{asked}: {'; '.join(each.question for each in questions)}" if questions else asked
 
 
-def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
+def _figures(found: ApprovalStatistics) -> RenderableType:
+    if not found.stages:
+        return Text("Nothing was asked to be decided.")
+    shown = [_of_stages(found.stages)]
+    if found.approvals:
+        shown = [_of_approvals(found.approvals), Text(), *shown]
+    return Group(*shown)
+
+
+def _of_approvals(found: tuple[ApprovalFigures, ...]) -> RenderableType:
+    rows = (
+        (
+            each.definition,
+            *(each.approved or "", each.rejected or ""),
+            *map(_took, (each.p50, each.p90, each.p95)),
+            _by_age(each.open),
+            *(each.expired or "", each.withdrawn or ""),
+        )
+        for each in found
+    )
+    titles = (
+        *("Definition", "Approved", "Denied", "p50", "p90", "p95", "Open, by age"),
+        *("Expired", "Withdrawn"),
+    )
+    return table("Approvals", *titles, rows=rows)
+
+
+def _of_stages(found: tuple[StageFigures, ...]) -> RenderableType:
     rows = (
         (
             each.definition,
@@ -215,7 +242,7 @@ def _figures(found: tuple[StageFigures, ...]) -> RenderableType:
         *("Definition", "Stage", "Decided", "p50", "p90", "p95", "Open, by age"),
         *("Held", "Escalated", "Sent back", "Expired", "Withdrawn", "Without a vote"),
     )
-    return table("", *titles, rows=rows, empty="Nothing was asked to be decided.")
+    return table("Stages", *titles, rows=rows)
 
 
 def _took(time: timedelta | None) -> str:

@@ -17,12 +17,22 @@ async def test_the_figures_are_shown_and_narrowed(run: Run, sqlite_database: Dat
         await (await Stages.of(session, waiting.process)).update(waiting.view, [waiting], None)
 
     shown = (await run("approvals", "stats")).out
-    assert "two-steps@1" in shown
+    assert shown.count("two-steps@1") == 2, "once for whole approvals, once for their only stage"
     assert re.search(r" 1 (<1d|1-7d|7-30d|>30d)", shown), "the age depends on when this runs"
-    (found,) = (await run("approvals", "stats", "--definition", "two-steps", "--json")).json
-    assert (found["stage"], found["decided"], found["p50"]) == ("technical", 0, None)
-    assert sum(found["open"].values()) == 1
-    assert (await run("approvals", "stats", "--definition", "other", "--json")).json == []
-    assert (await run("approvals", "stats", "--since", "2026-03-02", "--json")).json == [found]
-    assert (await run("approvals", "stats", "--since", "2026-03-03", "--json")).json == []
+    found = (await run("approvals", "stats", "--definition", "two-steps", "--json")).json
+    assert found["approvals"] == [
+        {
+            "definition": "two-steps@1",
+            **dict.fromkeys(("approved", "rejected", "expired", "withdrawn"), 0),
+            "open": found["stages"][0]["open"],
+            **dict.fromkeys(("p50", "p90", "p95")),
+        }
+    ]
+    (stage,) = found["stages"]
+    assert (stage["stage"], stage["decided"], stage["p50"]) == ("technical", 0, None)
+    assert sum(stage["open"].values()) == 1
+    nothing = {"approvals": [], "stages": []}
+    assert (await run("approvals", "stats", "--definition", "other", "--json")).json == nothing
+    assert (await run("approvals", "stats", "--since", "2026-03-02", "--json")).json == found
+    assert (await run("approvals", "stats", "--since", "2026-03-03", "--json")).json == nothing
     assert (await run("approvals", "stats", "--since", "soon", "--json")).code == 2

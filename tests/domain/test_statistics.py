@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.decisions import ApprovalStatus
-from domain.statistics import OpenByAge, StageSeen, figures, percentile
+from domain.statistics import ApprovalSeen, OpenByAge, StageSeen, approval_figures, figures, percentile
 from domain.transitions import OpenApproval
 from tests.domain.samples import DAY, HOUR, NOW, people
 
@@ -88,6 +88,39 @@ def test_what_was_taken_back_or_ended_from_outside_is_withdrawn() -> None:
         seen(ApprovalStatus.PENDING, ended_at=None),
     ]
     assert figures("release@1", "first", [*gone, seen(), waiting(DAY)], NOW).withdrawn == 3
+
+
+def approval(status: ApprovalStatus, took: timedelta | None = HOUR, *, is_open: bool = False) -> ApprovalSeen:
+    began = NOW - 2 * DAY
+    return ApprovalSeen(status, began, None if took is None else began + took, is_open)
+
+
+@given(st.lists(st.builds(approval, st.sampled_from(ApprovalStatus), is_open=st.booleans())))
+def test_each_approval_is_counted_once(approvals: list[ApprovalSeen]) -> None:
+    found = approval_figures("release@1", approvals, NOW)
+    ended = found.approved + found.rejected + found.expired + found.withdrawn
+    assert ended + sum(found.open.model_dump().values()) == len(approvals)
+
+
+def test_approvals_are_counted_by_their_ends_and_those_decided_are_timed() -> None:
+    seen = [
+        *(approval(ApprovalStatus.APPROVED, hours * HOUR) for hours in (1, 2, 3)),
+        approval(ApprovalStatus.REJECTED, 4 * HOUR),
+        approval(ApprovalStatus.EXPIRED, 40 * HOUR),
+        approval(ApprovalStatus.WITHDRAWN, timedelta()),
+        approval(ApprovalStatus.FAILED, timedelta()),
+        approval(ApprovalStatus.PENDING, None),
+        approval(ApprovalStatus.PENDING, None, is_open=True),
+    ]
+    found = approval_figures("release@1", seen, NOW)
+    assert (found.approved, found.rejected, found.expired, found.withdrawn) == (3, 1, 1, 3)
+    assert (found.p50, found.p90, found.p95) == (2 * HOUR, 4 * HOUR, 4 * HOUR)
+    assert found.open == OpenByAge(from_1_to_7_days=1)
+
+
+def test_without_a_decided_approval_there_is_no_time() -> None:
+    found = approval_figures("release@1", [approval(ApprovalStatus.EXPIRED)], NOW)
+    assert (found.p50, found.p90, found.p95) == (None, None, None)
 
 
 @pytest.mark.parametrize(

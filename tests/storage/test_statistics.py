@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.decisions import ApprovalStatus, Approver, Part, Verdict, Vote
-from domain.statistics import OpenByAge, StageFigures
+from domain.statistics import ApprovalFigures, OpenByAge, StageFigures
 from domain.transitions import ProcessView, Transition
 from storage import projection
 from storage.stages import Stages
@@ -97,21 +97,81 @@ OTHER = figures("two-steps-more@1", "technical", open=OpenByAge(from_1_to_7_days
 
 
 async def test_each_stage_of_each_definition_has_its_figures(told: AsyncSession) -> None:
-    assert await approval_statistics(told, NOW) == (OTHER, MONEY, FIRST, SECOND)
+    assert (await approval_statistics(told, NOW)).stages == (OTHER, MONEY, FIRST, SECOND)
 
 
 async def test_one_definition_means_all_its_versions_and_a_version_only_itself(told: AsyncSession) -> None:
-    assert await approval_statistics(told, NOW, definition="two-steps") == (MONEY, FIRST, SECOND)
-    assert await approval_statistics(told, NOW, definition="two-steps@2") == (SECOND,)
-    assert await approval_statistics(told, NOW, definition="two%") == ()
+    assert (await approval_statistics(told, NOW, definition="two-steps")).stages == (MONEY, FIRST, SECOND)
+    assert (await approval_statistics(told, NOW, definition="two-steps@2")).stages == (SECOND,)
+    assert (await approval_statistics(told, NOW, definition="two%")).stages == ()
 
 
 async def test_figures_may_begin_at_a_time(told: AsyncSession) -> None:
     late = await approval_statistics(told, NOW, definition="two-steps@1", since=AT + 2 * DAY)
-    assert [(each.stage, each.decided, each.expired) for each in late] == [
+    assert [(each.stage, each.decided, each.expired) for each in late.stages] == [
         ("money", 1, 0),
         ("technical", 1, 0),
     ]
+    [whole] = late.approvals
+    assert (whole.approved, whole.expired, whole.open) == (1, 0, OpenByAge(under_1_day=1))
+
+
+async def test_an_approval_begins_with_its_first_stage(told: AsyncSession) -> None:
+    between = AT + 2 * DAY + HOUR
+    late = await approval_statistics(told, NOW, definition="two-steps@1", since=between)
+    assert [(each.stage, each.decided) for each in late.stages] == [("money", 1), ("technical", 0)]
+    [whole] = late.approvals
+    assert (whole.approved, whole.p50) == (0, None)
+
+
+async def test_each_definition_has_its_figures_over_whole_approvals(told: AsyncSession) -> None:
+    other, first, second = (await approval_statistics(told, NOW)).approvals
+    longest = 33 * HOUR + timedelta(microseconds=1)
+    assert first == ApprovalFigures(
+        definition="two-steps@1",
+        approved=3,
+        rejected=0,
+        expired=1,
+        withdrawn=0,
+        open=OpenByAge(under_1_day=1),
+        p50=22 * HOUR,
+        p90=longest,
+        p95=longest,
+    )
+    assert (second.definition, second.open) == ("two-steps@2", OpenByAge(from_7_to_30_days=1))
+    assert (other.definition, other.open) == ("two-steps-more@1", OpenByAge(from_1_to_7_days=1))
+    assert (await approval_statistics(told, NOW, definition="two-steps@2")).approvals == (second,)
+
+
+async def test_an_approval_that_was_sent_back_is_one_and_its_time_begins_with_the_first_round(
+    session: AsyncSession,
+) -> None:
+    denied = at(AT, status=ApprovalStatus.REJECTED).model_copy(update={"ended": False})
+    again = AT + 5 * HOUR
+    await tell(
+        session,
+        story(
+            "p1",
+            (AT + HOUR, denied, "ada"),
+            (again, at(again, "money"), None),
+            (again + HOUR, at(again, "money", ApprovalStatus.REJECTED), "bob"),
+        ),
+    )
+    [whole] = (await approval_statistics(session, NOW)).approvals
+    assert (whole.rejected, whole.withdrawn, whole.p50) == (1, 0, 6 * HOUR)
+
+
+async def test_an_approval_that_was_reset_is_withdrawn_here_and_begins_anew_there(
+    session: AsyncSession,
+) -> None:
+    reset = AT + DAY
+    fresh = at(reset, "money", definition="two-steps@2")
+    over = at(reset, "money", APPROVED, definition="two-steps@2")
+    told = story("p1", (AT, at(AT), None), (reset, fresh, None), (reset + HOUR, over, "ada"))
+    await tell(session, told)
+    before, after = (await approval_statistics(session, NOW)).approvals
+    assert (before.withdrawn, before.approved, before.p50) == (1, 0, None)
+    assert (after.withdrawn, after.approved, after.p50) == (0, 1, HOUR)
 
 
 async def test_a_stage_too_few_may_decide_is_held_while_it_is_open(session: AsyncSession) -> None:
@@ -119,10 +179,10 @@ async def test_a_stage_too_few_may_decide_is_held_while_it_is_open(session: Asyn
     assert seen.approval is not None
     lacking = seen.model_copy(update={"approval": seen.approval.model_copy(update={"quorum": 3})})
     await tell(session, story("p1", (AT, lacking, None)))
-    (found,) = await approval_statistics(session, NOW)
+    (found,) = (await approval_statistics(session, NOW)).stages
     assert (found.held, found.open.over_30_days) == (1, 1)
     await tell(session, [step(2, process="p1", view=at(AT, status=ApprovalStatus.WITHDRAWN))])
-    (found,) = await approval_statistics(session, NOW)
+    (found,) = (await approval_statistics(session, NOW)).stages
     assert (found.held, found.open, found.decided) == (0, OpenByAge(), 0)
 
 
@@ -133,7 +193,7 @@ async def test_a_stage_is_escalated_by_its_level_or_by_asking_the_team(session: 
     for number, change in enumerate(({"level": 1}, {"roster": team}, {})):
         changed = seen.model_copy(update={"approval": seen.approval.model_copy(update=change)})
         await tell(session, story(f"p{number}", (AT, changed, None)))
-    (found,) = await approval_statistics(session, NOW)
+    (found,) = (await approval_statistics(session, NOW)).stages
     assert (found.escalated, found.open.over_30_days) == (2, 3)
 
 
@@ -142,7 +202,7 @@ async def test_a_denial_that_another_stage_followed_was_sent_back(session: Async
     back = story("p1", (AT + HOUR, denied, "ada"), (AT + HOUR, at(AT + HOUR, "money"), None))
     await tell(session, back)
     await tell(session, story("p2", (AT + HOUR, at(AT, status=ApprovalStatus.REJECTED), "ada")))
-    money, technical = await approval_statistics(session, NOW)
+    money, technical = (await approval_statistics(session, NOW)).stages
     assert (technical.sent_back, technical.decided, money.sent_back) == (1, 2, 0)
 
 
@@ -150,7 +210,7 @@ async def test_votes_that_the_rules_cast_take_no_time_and_are_not_timed(session:
     told = story("p1", (AT, at(AT), "ada"), (AT, at(AT, "money"), None))
     automatic = told[0].vote.model_copy(update={"automatic": True}) if told[0].vote else None
     await tell(session, [told[0].model_copy(update={"vote": automatic}), told[1]])
-    _, technical = await approval_statistics(session, NOW)
+    _, technical = (await approval_statistics(session, NOW)).stages
     assert (technical.decided, technical.undecided, technical.p50) == (0, 1, None)
 
 
@@ -158,7 +218,8 @@ async def test_the_end_of_a_stage_does_not_depend_on_the_order_of_telling(sessio
     for steps in WORLD[:3]:
         await tell(session, steps[::-1])
     found = await approval_statistics(session, NOW)
-    assert [(each.stage, each.decided, each.p50, each.p95) for each in found] == [
+    assert [(each.stage, each.decided, each.p50, each.p95) for each in found.stages] == [
         ("money", 3, MONEY.p50, MONEY.p95),
         ("technical", 3, FIRST.p50, FIRST.p95),
     ]
+    assert [(each.approved, each.p50) for each in found.approvals] == [(3, 22 * HOUR)]
