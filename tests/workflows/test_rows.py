@@ -70,7 +70,11 @@ def test_l2_findings_block_and_are_mailed_unless_somebody_asked_for_the_check() 
     world.findings = (BLOCKED.model_copy(update={"message": "12 of 10 look-ups"}),)
     run.world_has_changed()
     nightly = world.steps[-1]
-    assert (nightly.action, mails(nightly)) == ("order.checked", {"check_findings": OWNERS})
+    assert (nightly.action, nightly.to_state, mails(nightly)) == (
+        "order.checked",
+        "acknowledged",
+        {"check_findings": OWNERS},
+    )
 
 
 def test_l3_a_line_is_asked_for() -> None:
@@ -249,6 +253,8 @@ def test_l16_a_provisioned_line_is_told_to_everybody_concerned() -> None:
     done = played.says("line.provisioned")
     assert moved(done) == ("provisioning", "provisioned")
     assert mails(done) == {"provisioned": f"{OWNERS}, carla"}
+    (told,) = done.notices
+    assert "order summary" in str(told.facts.command)
     assert [str(each.status) for each in done.services] == ["provisioned"]
     assert played.run.has_ended
 
