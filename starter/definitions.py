@@ -198,7 +198,7 @@ class Definitions(Gateway):
         version: int,
         *,
         of_offer: bool = False,
-        actor: str = SYSTEM,
+        actor: str | None = None,
         reason: str | None = None,
         per_second: float = PER_SECOND,
         settle: timedelta = SETTLE,
@@ -209,7 +209,7 @@ class Definitions(Gateway):
             name: Of the definition, or of the offer.
             version: The version that new requests take.
             of_offer: Whether an offer is meant.
-            actor: Who asks for it, for the audit.
+            actor: Who asks for it, for the audit; the local administrator if nobody is named.
             reason: Why, for the audit and the mails.
             per_second: At most so many requests are told in a second.
             settle: How long to wait before the requests are listed.
@@ -219,8 +219,10 @@ class Definitions(Gateway):
 
         Raises:
             Refusal: NOT_FOUND; VERSION_CONFLICT for a version that another one replaced; INVALID_INPUT if the
-                definition lets open requests go on; UNAVAILABLE.
+                definition lets open requests go on; UNAVAILABLE; or as `starter.publishing.permitted`.
         """
+        async with self._reading() as session:
+            by = await permitted(session, actor, reason, "roll definitions out")
         plan = await self._plan(name, version, of_offer=of_offer)
         if not plan.acting:
             raise Refusal(
@@ -228,8 +230,8 @@ class Definitions(Gateway):
             )
         order = Rollout(
             changes=plan.acting,
-            actor=actor,
-            reason=reason,
+            actor=by.actor or SYSTEM,
+            reason=by.reason,
             task_queue=self._task_queue,
             per_second=per_second,
             settle=settle,

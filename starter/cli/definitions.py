@@ -13,10 +13,9 @@ from rich.text import Text
 
 from domain.base import Key
 from domain.errors import Code, Refusal
-from domain.transitions import SYSTEM
 from starter.cli.catalog import fates, published
 from starter.cli.output import answer, facts, table
-from starter.cli.session import Json, Publisher, PublishReason, Reason, RolloutActor, call
+from starter.cli.session import Json, Publisher, PublishReason, Reason, call
 from starter.definitions import RolloutStatus
 from starter.files import read_definitions
 from starter.schemas import write_schemas
@@ -122,7 +121,7 @@ def rollout(
         bool, typer.Option("--dry-run", help="List what would become of each open request.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show how far it has come; start nothing.")] = False,
-    actor: RolloutActor = SYSTEM,
+    actor: Publisher = None,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:

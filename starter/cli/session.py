@@ -28,15 +28,6 @@ Actor = Annotated[
         help="Who you are: a person's key in the directory.",
     ),
 ]
-RolloutActor = Annotated[
-    str,
-    typer.Option(
-        "--as",
-        envvar="COUNTERSIGN_ACTOR",
-        metavar="PERSON",
-        help="Who you are, for the audit of the requests concerned.",
-    ),
-]
 Publisher = Annotated[
     str | None,
     typer.Option(

@@ -374,6 +374,8 @@ class TestResponsibility:
         assert (code, "retire definitions" in message) == ("NOT_PERMITTED", True)
         [found] = await client.definition_usage("wf")
         assert found.retired_at is None
+        code, message = await refusal(client.start_rollout("wf", 1, actor=actor))
+        assert (code, "roll definitions out" in message) == ("NOT_PERMITTED", True)
 
     @pytest.mark.parametrize(
         "said", [{"actor": LOCAL_ADMINISTRATOR}, {"actor": OPERATOR, "reason": "bell\a"}]
