@@ -16,7 +16,7 @@ from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.line import LineState, ServiceStatus
 from domain.mail import RecordFact, Template
 from domain.offers import Deployment
-from domain.provisioning import Provisioned
+from domain.provisioning import Provisioned, ProvisionService
 from domain.transitions import Audience, ProcessView
 from tests.workflows.conftest import Scene
 from tests.workflows.world import World, definition, line, seen, stage
@@ -224,13 +224,20 @@ async def test_unknown_answers_change_nothing(scene: Scene, world: World) -> Non
     await scene.command(handle, wire.CANCEL_LINE)
 
 
+def unreachable(_: ProvisionService) -> Provisioned:
+    raise ConnectionError("the backend is away")
+
+
 async def test_check_now_answers_with_what_is_seen_and_moves_the_line_on(scene: Scene, world: World) -> None:
     world.records = lambda _watch, _attempt: seen(Overall.PENDING)
     handle = await scene.start(line())
     await world.told(handle.id, "line.records_seen")
     world.records = lambda _watch, _attempt: seen(Overall.VERIFIED)
+    provision, world.provision = world.provision, unreachable  # A run that ends may take the answer with it.
     looked = await scene.command(handle, wire.CHECK_RECORDS)
     assert looked["state"] == Overall.VERIFIED  # type: ignore[index]
+    world.provision = provision
+    await scene.skip(handle, timedelta(hours=1))
     assert (await handle.result())["state"] == LineState.PROVISIONED
 
 
