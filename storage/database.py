@@ -19,7 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 DEFAULT_URL = "sqlite+aiosqlite:///.countersign/countersign.db"
 BUSY_TIMEOUT_S = 1.5
-"""How long SQLite waits for another process's write: well within the 3 s a decision waits (SPEC D6)."""
+"""How long a worker waits for another process's write to SQLite: well within a decision's 3 s (SPEC D6)."""
+COMMAND_BUSY_TIMEOUT_S = 10.0
+"""How long a command waits for it: SQLite gives nobody a turn, a busy worker can be ahead for seconds."""
 MIGRATION_PATIENCE_S = 30
 """How long a process waits for its turn to migrate, in seconds."""
 
@@ -57,6 +59,7 @@ class Database:
 
     Args:
         url: SQLAlchemy URL of an SQLite file or a PostgreSQL database; the driver may be left out.
+        busy_timeout: How long to wait for another process's write to SQLite, in seconds.
 
     Only migrating makes an SQLite file; everything else raises `NoDatabase` where there is none.
 
@@ -66,10 +69,10 @@ class Database:
         ValueError: As `parse_url` says.
     """
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, busy_timeout: float = BUSY_TIMEOUT_S) -> None:
         self.url = parse_url(url)
         if self.url.get_backend_name() == "sqlite":
-            self._writer, self._reader = _sqlite_engines(self.url)
+            self._writer, self._reader = _sqlite_engines(self.url, busy_timeout)
         else:
             self._writer = create_async_engine(self.url, pool_pre_ping=True, hide_parameters=True)
             self._reader = self._writer.execution_options(
@@ -164,14 +167,14 @@ def _write_ahead(file: str) -> None:
                 return
 
 
-def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+def _sqlite_engines(url: URL, busy_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
     """One connection that writes and several that only read.
 
     Writers of this process queue for their connection, in order and without polling; BEGIN IMMEDIATE and the
     busy timeout settle it with writers of other processes, who could otherwise deadlock on the upgrade from
     a read lock.
     """
-    timeout = _busy_timeout(BUSY_TIMEOUT_S)
+    timeout = _busy_timeout(busy_timeout)
     writer = _sqlite_engine(url, "BEGIN IMMEDIATE", timeout, pool_size=1, max_overflow=0)
     reader = _sqlite_engine(url, "BEGIN", timeout, "PRAGMA query_only = ON")
     return writer, reader

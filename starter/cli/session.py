@@ -16,7 +16,7 @@ from starter.cli.output import JSON_FLAG
 from starter.client import Countersign
 from starter.orders import LineResult
 from starter.settings import FOLDER, Settings, connect, load
-from storage.database import Database
+from storage.database import COMMAND_BUSY_TIMEOUT_S, Database
 
 Json = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document.")]
 Actor = Annotated[
@@ -88,7 +88,7 @@ def with_database(operation: Callable[[Database], Awaitable[T]]) -> T:
     """Runs one operation on the database alone."""
 
     async def run() -> T:
-        database = Database(_settings().database_url)
+        database = Database(_settings().database_url, busy_timeout=COMMAND_BUSY_TIMEOUT_S)
         try:
             return await operation(database)
         finally:
@@ -122,7 +122,7 @@ async def _client() -> AsyncIterator[Countersign]:
     # Any other Temporal on this machine is not the one that this directory's database belongs to.
     down = stack is not None and stack.is_down(FOLDER)
     settings = _settings()
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, busy_timeout=COMMAND_BUSY_TIMEOUT_S)
     try:
         # Connected at the first call that needs it: lists work while Temporal is away.
         client = cast(Client, _StackDown()) if down else await connect(lazy=True)

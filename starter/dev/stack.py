@@ -26,7 +26,7 @@ from starter.dev.temporal import LOOPBACK, TemporalServer, VirtualTime, free_por
 from starter.dev.zones import ZoneServer
 from starter.logs import WORKER_READY
 from starter.settings import FOLDER, PREFIX
-from storage.database import Database
+from storage.database import COMMAND_BUSY_TIMEOUT_S, Database
 
 WORKER_STARTUP = 60
 """Seconds a worker has to take its first work."""
@@ -219,7 +219,7 @@ class Stack:
         )
         self.mail = MailCatcher(self.folder / "mails", wanted.smtp)
         self.zones = ZoneServer(self.zone_folder, LOOPBACK, wanted.dns)
-        self.database = Database(self.running.database_url)
+        self.database = Database(self.running.database_url, busy_timeout=COMMAND_BUSY_TIMEOUT_S)
         await started.enter_async_context(self.temporal)
         await started.enter_async_context(self.mail)
         await self.zones.start()

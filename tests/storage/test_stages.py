@@ -267,7 +267,7 @@ async def in_order(session: AsyncSession) -> list[dict[str, list[Any]]]:
     return kept
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_and_repetition_of_steps_leaves_the_same_rows(
     session: AsyncSession, in_order: list[dict[str, list[Any]]], data: st.DataObject

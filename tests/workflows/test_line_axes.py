@@ -89,7 +89,7 @@ def test_no_line_reaches_what_spec_5_does_not_know_and_each_of_its_rows_is_reach
 
 @given(seed=st.integers(0, 2**32))
 @settings(
-    max_examples=10,
+    max_examples=5,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -106,13 +106,10 @@ def test_every_mail_reads_well_without_any_fact(template: Template) -> None:
 
 @pytest.mark.parametrize("template", Template)
 def test_text_and_html_say_the_same_words(template: Template, full_facts: MailFacts) -> None:
-    for language, why in READERS:
-        for facts, ways in (
-            (MailFacts(), NO_WAYS),
-            (full_facts, NO_WAYS),
-            (full_facts, LINKED),
-            (full_facts, COMMANDED),
-        ):
+    cases = ((MailFacts(), NO_WAYS), (full_facts, NO_WAYS), (full_facts, LINKED), (full_facts, COMMANDED))
+    for number, (language, why) in enumerate(READERS):
+        # Every reader in one way, some in all: why one reads a mail is a sentence of its own.
+        for facts, ways in cases if number % len(Why) == 0 else (cases[number % len(cases)],):
             mail = render(template, language, facts, why, action_links=True, ways=ways)
             # The HTML numbers its findings by itself, and marks quotes and list items by their looks.
             markup = re.compile(r"^(> ?|- |-- ?$|\d+\. )", re.MULTILINE)
