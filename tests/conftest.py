@@ -14,4 +14,7 @@ settings.load_profile("untimed")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The Temporal server is written in Go: a heap that may grow further costs less CPU, and memory there is.
+os.environ.setdefault("GOGC", "400")
+
 pytest_plugins = ["tests.databases", "tests.temporal"]
