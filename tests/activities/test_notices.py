@@ -377,7 +377,7 @@ async def as_told_once(inhabited: Database) -> dict[str, list[Any]]:
     return await play(inhabited, range(len(STORY)))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_and_repetition_of_announcements_ends_in_the_same_tables(
     inhabited: Database, as_told_once: dict[str, list[Any]], data: st.DataObject

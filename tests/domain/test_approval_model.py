@@ -337,6 +337,6 @@ BOUNDS = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestVotes = Votes.TestCase
-TestVotes.settings = settings(BOUNDS, max_examples=60)
+TestVotes.settings = settings(BOUNDS, max_examples=30)
 TestActions = Actions.TestCase
 TestActions.settings = settings(BOUNDS, max_examples=200)

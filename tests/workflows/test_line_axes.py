@@ -73,7 +73,7 @@ def test_no_line_reaches_what_spec_5_does_not_know_and_each_of_its_rows_is_reach
     backends = ("work", "refuse", "are away")
 
     @given(seed=st.integers(0, 2**32))
-    @settings(max_examples=500, database=None, phases=[Phase.generate])
+    @settings(max_examples=300, database=None, phases=[Phase.generate])
     def lines(seed: int) -> None:
         dice = Random(seed)
         kind = any_kind(dice, NOW, backends)

@@ -134,7 +134,7 @@ async def test_a_month_passes_at_once_for_one_run_and_not_for_its_neighbour(
     assert await virtual_time.now(moved.id) - started >= timedelta(days=29)
     assert await virtual_time.now(neighbour.id) - datetime.now(UTC) < timedelta(minutes=1)
     assert not await virtual_time.skip_until(moved.id, started + timedelta(days=31)), "it ends on the way"
-    assert timedelta(days=30) <= await moved.result() - started < timedelta(days=30, minutes=1)
+    assert abs(await moved.result() - started - timedelta(days=30)) < timedelta(minutes=1)
     assert not await virtual_time.skip(moved.id, timedelta(days=1)), "its time has ended"
 
 
