@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -115,16 +115,19 @@ class AskedContact:
 
     Args:
         contact: Whom the next mail goes to.
-        field: What refusals call them.
 
     Attributes:
+        field: What refusals call them.
+        part: What they are asked to do.
         generation: Counts those who were asked in turn, from 1.
     """
 
-    def __init__(self, contact: Contact, field: str) -> None:
+    field: ClassVar[str]
+    part: ClassVar[str]
+
+    def __init__(self, contact: Contact) -> None:
         self.contact = contact
         self.generation = 1
-        self._field = field
         self._sent: list[datetime] = []
         self._mails = 0
         self._mails_to_others = 0
@@ -166,7 +169,7 @@ class AskedContact:
         Raises:
             Refusal: INVALID_INPUT if that is no address.
         """
-        return reachable(contact, self._field).email.casefold() == self.contact.email.casefold()
+        return reachable(contact, self.field).email.casefold() == self.contact.email.casefold()
 
     def check_again(self, now: datetime) -> None:
         """Refuses to send to the same address again too soon, or too often (L9).
@@ -189,13 +192,22 @@ class AskedContact:
             free_at = recent[-MAILS_PER_DAY] + timedelta(days=1)
             self._check_pace(free_at, now, f"{len(recent)} mails were sent within 24 hours")
 
+    def check_link(self, generation: int) -> None:
+        """Refuses what comes through the link of somebody in whose place another was asked (L10).
+
+        Raises:
+            Refusal: LINK_REVOKED.
+        """
+        if generation != self.generation:
+            raise Refusal(Code.LINK_REVOKED, f"link: somebody else has been asked to {self.part} meanwhile")
+
     def _check_pace(self, free_at: datetime, now: datetime, before: str = "a mail was sent already") -> None:
         if now < free_at:
             seconds = math.ceil((free_at - now).total_seconds())
             minute = f"at {free_at + timedelta(seconds=59):%Y-%m-%d %H:%M} UTC"
             wait = f"in {seconds} s" if seconds <= RESEND_AFTER.total_seconds() else minute
             raise Refusal(
-                Code.TOO_OFTEN, f"{self._field}: {before}; the next can go out {wait}", retry_after=seconds
+                Code.TOO_OFTEN, f"{self.field}: {before}; the next can go out {wait}", retry_after=seconds
             )
 
     # What happens
@@ -236,7 +248,7 @@ class AskedContact:
 
     def change(self, contact: Contact) -> Contact:
         """Names another contact and returns the one before, whose links are dead now."""
-        before, self.contact = self.contact, reachable(contact, self._field)
+        before, self.contact = self.contact, reachable(contact, self.field)
         self.generation += 1
         self._mails_to_others = self._mails
         self._sent_to_contact = self._accepted_at = self._bounced = None
@@ -253,8 +265,11 @@ class ProvisioningContact(AskedContact):
         clock_from: When the first mail of all was accepted, from which the line's closure counts.
     """
 
+    field = "contact"
+    part = "complete this order"
+
     def __init__(self, contact: Contact) -> None:
-        super().__init__(contact, "contact")
+        super().__init__(contact)
         self.clock_from: datetime | None = None
 
     def check_resend(self, now: datetime) -> None:
@@ -282,17 +297,6 @@ class ProvisioningContact(AskedContact):
                 f"contact: {self.contact.email} is the contact already; resend the mail instead",
             )
         self.check_day(now)
-
-    def check_link(self, generation: int) -> None:
-        """Refuses what comes through the link of somebody who is no longer the contact (L10).
-
-        Raises:
-            Refusal: LINK_REVOKED.
-        """
-        if generation != self.generation:
-            raise Refusal(
-                Code.LINK_REVOKED, "link: somebody else has been asked to complete this order meanwhile"
-            )
 
     def accepted(self, mail: int, now: datetime) -> bool:
         """A mail server took a mail; one to somebody who was replaced meanwhile counts for nothing.

@@ -39,8 +39,8 @@ class CustomerAdmin(AskedContact):
         contact: Named with the mapping, or afterwards.
     """
 
-    def __init__(self, contact: Contact) -> None:
-        super().__init__(contact, "customer_admin")
+    field = "customer_admin"
+    part = "set the services up"
 
     def check_ask(self, contact: Contact, now: datetime) -> None:
         """Refuses to ask what is no address, the same one again too soon, or anybody too often.
@@ -52,17 +52,6 @@ class CustomerAdmin(AskedContact):
             self.check_again(now)
         else:
             self.check_day(now)
-
-    def check_link(self, generation: int) -> None:
-        """Refuses what comes through the link of an admin in whose place another was asked.
-
-        Raises:
-            Refusal: LINK_REVOKED.
-        """
-        if generation != self.generation:
-            raise Refusal(
-                Code.LINK_REVOKED, "link: somebody else has been asked to set the services up meanwhile"
-            )
 
 
 def not_the_contacts() -> Refusal:

@@ -88,9 +88,6 @@ SEARCH_ATTRIBUTES = (
 APPROVAL_HELD = "approval_held"
 """The `ProcessState` of a process whose approval nobody may decide, so that operators find it in a list."""
 
-# Patches: what runs do that began before it was so, they go on doing
-HELD_STAGES_LISTED = "held-stages-listed"
-
 # Singletons of an installation
 RELAY_ID = "relay-outbox"
 DEPLOYMENT_SCHEDULE = "automatic-deployment"

@@ -256,7 +256,7 @@ class ApprovalGate(Deciding, Acting):
     def _list_as_held(self, *, held: bool) -> None:
         """Has operators find a held stage in the Temporal UI's list of runs: two upserts for a rare case."""
         is_listed = workflow.info().typed_search_attributes.get(PROCESS_STATE) == wire.APPROVAL_HELD
-        if held and not is_listed and workflow.patched(wire.HELD_STAGES_LISTED):
+        if held and not is_listed:
             workflow.upsert_search_attributes([PROCESS_STATE.value_set(wire.APPROVAL_HELD)])
         elif is_listed and not held:
             workflow.upsert_search_attributes([PROCESS_STATE.value_set(self.state)])

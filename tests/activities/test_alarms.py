@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,32 +14,17 @@ from activities.mail.delivery import DeliveryFailure
 from domain.base import Language
 from domain.delivery import FailureKind
 from domain.mail import Template, Why
-from storage import alarms, directory, mails
+from storage import alarms, mails
 from storage.database import Database
 from storage.mails import Mail
 from storage.recipients import Recipient
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import ADA, BOB, Post
-from tests.storage.samples import AT, DIRECTORY, LINE
+from tests.storage.samples import AT, LINE
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 UNKNOWN = DeliveryFailure(FailureKind.RECIPIENT_REJECTED, "RCPT: 550 no such user")
-
-
-@pytest.fixture
-async def post(database: Database) -> Post:
-    async with database.session() as session:
-        await directory.load_directory(session, DIRECTORY)
-    return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def told(post: Post) -> list[Mail]:

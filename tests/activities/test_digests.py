@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -49,14 +49,6 @@ async def post(database: Database) -> Post:
             session, Directory(organisations=DIRECTORY.organisations, people=people)
         )
     return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 def process_of(number: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
-import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.notices import Notices
@@ -21,7 +19,6 @@ from domain.notifications import Choice, NotificationChoice
 from domain.organisations import ApprovalMails, Directory, Permission
 from domain.transitions import Announcement, Audience, Notice
 from storage import directory, notifications
-from storage.database import Database
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import Post
@@ -33,21 +30,6 @@ MINUTE = timedelta(minutes=1)
 PORTAL = "https://portal.example"
 PARTNER = {"organisations": ("reseller",), "permission": Permission.NOTIFY}
 RECORD = RecordFact(owner="contoso.test", relative_owner="@", rrtype="TXT", value="token", verdict="MISSING")
-
-
-@pytest.fixture
-async def post(database: Database) -> Post:
-    async with database.session() as session:
-        await directory.load_directory(session, DIRECTORY)
-    return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def choose(post: Post, person: str, choice: Choice, group: MailGroup = MailGroup.SERVICES) -> None:

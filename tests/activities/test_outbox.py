@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -44,14 +44,6 @@ MOMENT = timedelta(microseconds=1)
 @pytest.fixture
 def post(database: Database) -> Post:
     return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 def message_ids(raw: Sequence[bytes]) -> list[str]:

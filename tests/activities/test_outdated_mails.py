@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,29 +13,13 @@ from domain.contact import Contact, DeliverMail, MailDelivery
 from domain.errors import Code, Refusal
 from domain.mail import MailFacts, Template
 from domain.transitions import Announcement, Audience, Notice
-from storage import directory, mails
-from storage.database import Database
+from storage import mails
 from storage.tables import MailStatus
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import Post
-from tests.storage.samples import DIRECTORY, LINE, step, view
+from tests.storage.samples import LINE, step, view
 
 CARLA, DAVE = Contact(email="carla@customer.example"), Contact(email="dave@customer.example")
-
-
-@pytest.fixture
-async def post(database: Database) -> Post:
-    async with database.session() as session:
-        await directory.load_directory(session, DIRECTORY)
-    return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 def asking(contact: Contact) -> Notice:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -18,32 +17,16 @@ from domain.contact import Contact, DeliverMail
 from domain.links import LinkPurpose, LinkSigner
 from domain.mail import LinkFact, MailFacts, Template, Why
 from domain.transitions import Audience, Notice
-from storage import directory, mails
-from storage.database import Database
+from storage import mails
 from storage.recipients import recipients
 from tests.activities.mail.conftest import SmtpServer
 from tests.activities.post import Post
-from tests.storage.samples import AT, DIRECTORY, LINE, step
+from tests.storage.samples import AT, LINE, step
 
 PORTAL = "https://portal.example"
 SIGNER = LinkSigner(["k" * 32])
 CARLA = Contact(email="carla@customer.example", name="Carla", language=Language.EN)
 EXPIRES = AT + timedelta(days=90)
-
-
-@pytest.fixture
-async def post(database: Database) -> Post:
-    async with database.session() as session:
-        await directory.load_directory(session, DIRECTORY)
-    return Post(database)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def queue(

@@ -184,6 +184,15 @@ async def approval_with_a_refreshed_roster(scene: Scene) -> Run:
 
 
 @scenario
+async def approval_held_until_somebody_may_decide(scene: Scene) -> Run:
+    scene.world.roster = ()
+    case = await Case.opens(scene, free(approvers=ANYBODY), first="approval.held")
+    case.seat("cleo")
+    await case.act(actions.RefreshRoster, "otto")
+    return await _approved_by(case, "cleo")
+
+
+@scenario
 async def approval_after_a_fulfilled_condition(scene: Scene) -> Run:
     scene.world.condition = ConditionState.FULFILLED
     credit = stage("credit", approvers=None, wait={"source": "credit"})

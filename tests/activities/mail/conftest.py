@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,14 +129,6 @@ class SmtpServer:
             raise ConnectionResetError
         if self.silent_at == place:
             await asyncio.Event().wait()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
-    server = SmtpServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
