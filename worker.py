@@ -42,8 +42,7 @@ from starter.engine import ensure_engine, housekeeping_queue
 from starter.logs import WORKER_READY, configure_logging, core_runtime
 from starter.settings import Misconfigured, Settings, connect, load
 from storage.database import Database
-from workflows.payloads import NothingIsNoCommand
-from workflows.registry import WORKFLOWS, workflow_runner
+from workflows.registry import INTERCEPTORS, WORKFLOWS, workflow_runner
 
 TAKE_OVER_AFTER = timedelta(seconds=3)
 """How long a run waits for the worker that has it cached before any other may have it. The SDK's 10 seconds
@@ -210,7 +209,7 @@ def new_workers(
             workflows=WORKFLOWS,
             activities=activities,
             workflow_runner=workflow_runner(),
-            interceptors=[NothingIsNoCommand()],
+            interceptors=INTERCEPTORS,
             deployment_config=_deployment(settings, behavior),
             max_cached_workflows=CACHED_RUNS,
             sticky_queue_schedule_to_start_timeout=TAKE_OVER_AFTER,

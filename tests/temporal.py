@@ -47,7 +47,7 @@ def new_worker(
 ) -> Worker:
     """A worker in the production sandbox, for `async with`; its task queue is its own if none is given."""
     # Imported late: tests of the parts below the workflows do not wait for them.
-    from workflows.registry import WORKFLOWS, workflow_runner
+    from workflows.registry import INTERCEPTORS, WORKFLOWS, workflow_runner
 
     return Worker(
         client,
@@ -55,5 +55,6 @@ def new_worker(
         workflows=workflows or WORKFLOWS,
         activities=activities,
         workflow_runner=workflow_runner(),
+        interceptors=INTERCEPTORS,
         **options,
     )

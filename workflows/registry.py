@@ -8,6 +8,7 @@ from workflows.deployment import DeploymentRoundWorkflow
 from workflows.line import OrderLineWorkflow
 from workflows.maintenance import DefinitionsMaintenanceWorkflow
 from workflows.order import OrderWorkflow
+from workflows.payloads import NothingIsNoCommand
 from workflows.relay import RelayOutboxWorkflow
 from workflows.rollout import DefinitionRolloutWorkflow
 from workflows.sandbox import Sandbox
@@ -20,6 +21,9 @@ WORKFLOWS = (
     DefinitionsMaintenanceWorkflow,
     RelayOutboxWorkflow,
 )
+
+INTERCEPTORS = (NothingIsNoCommand(),)
+"""What stands between the server and the workflows of every worker."""
 
 LIBRARIES = ("domain", "activities", "storage", "email_validator", "idna")
 """Ours and deterministic (domain), or used for names and types only (activities, and what they import).

@@ -29,7 +29,7 @@ from domain.external import AwaitCondition, ConditionMet
 from starter.dev.temporal import TemporalServer, VirtualTime
 from storage.database import Database
 from workflows.line import OrderLineWorkflow
-from workflows.registry import workflow_runner
+from workflows.registry import INTERCEPTORS, workflow_runner
 
 PATIENCE_S = 30
 """How long the stack may take for one thing, in real seconds."""
@@ -206,6 +206,7 @@ async def site(folder: Path, database: Database) -> AsyncIterator[Site]:
                 world.await_condition,
             ],
             workflow_runner=workflow_runner(),
+            interceptors=INTERCEPTORS,
         )
         async with worker:
             yield Site(database, time, world)

@@ -35,7 +35,7 @@ from starter.submission import Submitted
 from storage.database import Database
 from storage.tables import MailStatus
 from tests.workflows.world import World
-from workflows.registry import WORKFLOWS, workflow_runner
+from workflows.registry import INTERCEPTORS, WORKFLOWS, workflow_runner
 
 SALES = "bergsicht-sales-1"
 OPERATOR = "nordwall-operator-1"
@@ -168,6 +168,7 @@ async def office(sampled: Database, virtual_time: VirtualTime, task_queue: str) 
             workflows=WORKFLOWS,
             activities=[*real, *(each for each in world.activities if each not in fakes)],
             workflow_runner=workflow_runner(),
+            interceptors=INTERCEPTORS,
         ):
             yield Office(client, mail, outbox, world, virtual_time, sampled, task_queue)
 

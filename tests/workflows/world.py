@@ -34,8 +34,7 @@ from domain.orders import Line, OrderContext, OrderLine
 from domain.organisations import OrganisationKind, Parties
 from domain.provisioning import Provisioned, ProvisionService, Removed, RemoveService
 from domain.transitions import Announced, Announcement, Transition
-from workflows.payloads import NothingIsNoCommand
-from workflows.registry import WORKFLOWS, workflow_runner
+from workflows.registry import INTERCEPTORS, WORKFLOWS, workflow_runner
 from workflows.sandbox import Sandbox
 
 PARTIES = Parties(provider="provider", partner="partner", customer="customer")
@@ -315,7 +314,7 @@ class World:
             workflows=list(WORKFLOWS),
             activities=self.activities,
             workflow_runner=GUARDED,
-            interceptors=[NothingIsNoCommand()],
+            interceptors=INTERCEPTORS,
         )
 
     # What was told
