@@ -17,7 +17,7 @@ from domain.links import LinkPurpose
 from domain.mapping import SetUpBy
 from domain.orders import Line
 from domain.rollouts import ChangeLines, DefinitionChange
-from tests.replay.scenarios import BLOCKED, Run, scenario
+from tests.replay.scenarios import Run, blocked, scenario
 from tests.workflows.backend import Backend, Fault, is_away_for, refuses
 from tests.workflows.conftest import Scene
 from tests.workflows.test_details import DAVE, FOR_CUSTOMER, GONE, asked, with_contact
@@ -163,6 +163,7 @@ async def line_cancelled_over_a_backend_that_is_away_and_one_that_will_not(scene
     scene.world.records = lambda _watch, _attempt: seen(Overall.PENDING)
     handle = await scene.start(_prepared())
     await scene.world.told(handle.id, "line.records_seen")
+    await scene.world.asks(handle.id, wire.WATCH_RECORDS, 2)
     await scene.command(handle, wire.CANCEL_LINE)
     return await _ended(handle)
 
@@ -192,9 +193,7 @@ async def line_tried_again_by_nobody(scene: Scene) -> Run:
 
 async def _changed(scene: Scene, mode: OnChange) -> Run:
     """An order of which one line is concerned, and which is confirmed afterwards."""
-    scene.world.findings = (BLOCKED,)
-    handle = await scene.order(line(1, approval=definition()), line(2))
-    await scene.world.told(handle.id, "order.checked")
+    handle = await blocked(scene, line(1, approval=definition()), line(2))
     change = DefinitionChange(mode=mode, definition=NEW, definition_hash=content_hash(NEW))
     command = ChangeLines(change=change, actor="ada", reason="new rules")
     await handle.execute_update(wire.CHANGE_DEFINITION, command)

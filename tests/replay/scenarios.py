@@ -19,6 +19,7 @@ from domain.decisions import Verdict
 from domain.definitions import Combine
 from domain.dns.verdicts import ObservationSeverity, Overall
 from domain.offers import Deployment
+from domain.orders import Line
 from domain.provisioning import Provisioned
 from tests.workflows.conftest import Scene
 from tests.workflows.world import definition, line, seen, stage
@@ -49,6 +50,16 @@ async def _waiting_for_records(scene: Scene, **more: object) -> Run:
     scene.world.records = lambda _watch, _attempt: seen(Overall.PENDING)
     handle = await scene.start(line(**more))
     await scene.world.told(handle.id, "line.records_seen")
+    await scene.world.asks(handle.id, wire.WATCH_RECORDS, 2)
+    return handle
+
+
+async def blocked(scene: Scene, *lines: Line) -> Run:
+    """An order with a finding that is watched."""
+    scene.world.findings = (BLOCKED,)
+    handle = await scene.order(*lines)
+    await scene.world.told(handle.id, "order.checked")
+    await scene.world.asks(handle.id, wire.WATCH_CHECK)
     return handle
 
 
@@ -123,6 +134,7 @@ async def line_closed_and_completed_late(scene: Scene) -> Run:
     handle = await _waiting_for_records(scene, closes_after=DAY, closure_warnings=(timedelta(hours=6),))
     await scene.skip(handle, DAY + timedelta(minutes=1))
     await scene.world.told(handle.id, "line.closed")
+    await scene.world.asks(handle.id, wire.WATCH_RECORDS, 3)
     scene.world.records = lambda _watch, _attempt: seen(Overall.VERIFIED)
     await scene.command(handle, wire.CHECK_RECORDS)
     await handle.result()
@@ -134,6 +146,7 @@ async def line_closed_and_cancelled(scene: Scene) -> Run:
     handle = await _waiting_for_records(scene, closes_after=DAY)
     await scene.skip(handle, DAY + timedelta(minutes=1))
     await scene.world.told(handle.id, "line.closed")
+    await scene.world.asks(handle.id, wire.WATCH_RECORDS, 3)
     await scene.command(handle, wire.CANCEL_LINE)
     await handle.result()
     return handle
@@ -202,9 +215,7 @@ async def order_cancelled_with_its_lines(scene: Scene) -> Run:
 
 @scenario
 async def order_cancelled_over_findings(scene: Scene) -> Run:
-    scene.world.findings = (BLOCKED,)
-    handle = await scene.order(line(1))
-    await scene.world.told(handle.id, "order.checked")
+    handle = await blocked(scene, line(1))
     await scene.skip(handle, 15 * DAY)
     await scene.world.told(handle.id, "order.reminded")
     await scene.command(handle, wire.CANCEL_ORDER)
@@ -214,9 +225,7 @@ async def order_cancelled_over_findings(scene: Scene) -> Run:
 
 @scenario
 async def order_completed_after_findings(scene: Scene) -> Run:
-    scene.world.findings = (BLOCKED,)
-    handle = await scene.order(line(1))
-    await scene.world.told(handle.id, "order.checked")
+    handle = await blocked(scene, line(1))
     scene.world.findings = ()
     await scene.command(handle, wire.CHECK_ORDER)
     await handle.result()

@@ -346,6 +346,12 @@ class World:
                     return found[-1]
                 await asyncio.sleep(0.01)
 
+    async def asks(self, process: str, activity: str, times: int = 1) -> None:
+        """Waits until an activity has begun so many times: one that is cancelled before never hears of it."""
+        async with asyncio.timeout(80):
+            while [name for name, _ in self.asked.get(process, [])].count(activity) < times:
+                await asyncio.sleep(0.01)
+
 
 def later(delay: timedelta) -> ApplicationError:
     """The expected failure that polls again."""
