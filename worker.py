@@ -39,6 +39,7 @@ from activities.records import Records
 from activities.rollout import Rollouts
 from domain.base import Key
 from starter.engine import ensure_engine, housekeeping_queue
+from starter.leaving import leave
 from starter.logs import WORKER_READY, configure_logging, core_runtime
 from starter.settings import Misconfigured, Settings, connect, load
 from storage.database import Database
@@ -245,19 +246,24 @@ async def run_until_told(settings: WorkerSettings) -> None:
     await run(settings, stop)
 
 
-def main() -> None:
-    """Runs the worker of this environment; exit code 2 if that does not fit, 1 for other faults."""
+def main() -> int:
+    """Runs the worker of this environment.
+
+    Returns:
+        The exit code: 2 if the environment does not fit, 1 for other faults.
+    """
     try:
         settings = load(WorkerSettings)
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        return 2
     configure_logging(settings.log)
     try:
         _run_on_fast_loop(run_until_told(settings))
     except (RuntimeError, RPCError) as error:
         _log.error("worker_failed", reason=str(error))
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _run_on_fast_loop(work: Coroutine[None, None, None]) -> None:
@@ -270,4 +276,4 @@ def _run_on_fast_loop(work: Coroutine[None, None, None]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave(main())

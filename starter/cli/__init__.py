@@ -6,10 +6,8 @@ codes are those of the error table in `domain/errors.py`.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NoReturn
 
 from typer import Abort
@@ -18,6 +16,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from domain.errors import Code, Refusal
 from starter.cli.app import app
 from starter.cli.output import JSON_FLAG, report
+from starter.leaving import leave
 from starter.settings import Misconfigured
 
 INTERRUPTED = 130
@@ -25,16 +24,8 @@ INTERRUPTED = 130
 
 
 def run() -> NoReturn:
-    """Runs the command of this process and ends the process, at once.
-
-    A thread of the Temporal SDK may still be handing over the last answer. If Python is torn down under it,
-    the process is aborted, after its answer and with a wrong exit code.
-    """
-    code = main()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # Whoever reads may have left, as `head` does.
-            stream.flush()
-    os._exit(code)
+    """Runs the command of this process and ends the process."""
+    leave(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -33,7 +33,9 @@ async def test_a_stack_that_is_down_is_not_exchanged_for_another_temporal(
     assert "countersign dev" in refused.error["message"]
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(("--help",), 0), (("link", "show", "x"), 7)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("--help",), 0), (("link", "show", "x"), 7), (("worker",), 2)]
+)
 def test_a_process_ends_with_its_answer_before_python_is_torn_down(
     tmp_path: Path, arguments: tuple[str, ...], code: int
 ) -> None:
