@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Annotated, Self, TypeVar
 from urllib.parse import quote
@@ -41,6 +43,12 @@ def _header_value(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]+", bare):
         raise ValueError("must be visible ASCII characters without spaces")
     return SecretStr(bare)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates count: read once, not for every system that is talked to."""
+    return httpx.create_ssl_context()
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -112,7 +120,9 @@ class HttpPeer:
         if settings.token is not None:
             headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
         self._timeout = settings.timeout
-        self._client = httpx.AsyncClient(headers=headers, timeout=settings.timeout, follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            headers=headers, timeout=settings.timeout, follow_redirects=False, verify=_trusted()
+        )
 
     async def __aenter__(self) -> Self:
         return self
