@@ -1,10 +1,8 @@
 """Fixtures for every test: a real Temporal server, both databases. Hypothesis draws the same every time."""
 
-import gc
 import os
 import sys
 
-import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None, derandomize=True)
@@ -18,17 +16,5 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The Temporal server is written in Go: a heap that may grow further costs less CPU, and memory there is.
 os.environ.setdefault("GOGC", "400")
-
-# What is imported and collected stays to the end: garbage is not looked for in it, neither while it grows nor
-# later, again and again.
-gc.disable()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Has garbage looked for in what tests make."""
-    gc.freeze()
-    gc.enable()
-
 
 pytest_plugins = ["tests.databases", "tests.temporal"]
