@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from temporalio import workflow
+from datetime import timedelta
+
+from temporalio import activity, workflow
 
 TASK_QUEUE = "bench-bare"
+
+
+@activity.defn
+async def nothing() -> None:
+    """Does nothing: what is left is what a local activity costs."""
 
 
 @workflow.defn
@@ -28,7 +35,7 @@ class TwoSignals:
 
 @workflow.defn
 class Updates:
-    """Takes updates that a validator lets pass; there is no activity in it."""
+    """Takes updates that a validator lets pass."""
 
     def __init__(self) -> None:
         self._voted: list[str] = []
@@ -40,11 +47,19 @@ class Updates:
 
     @workflow.update
     def vote(self, actor: str) -> int:
-        """Counts."""
+        """Counts, without any activity."""
         self._voted.append(actor)
         return len(self._voted)
 
+    @workflow.update
+    async def vote_and_tell(self, actor: str) -> int:
+        """Counts, and has a local activity run."""
+        self._voted.append(actor)
+        await workflow.execute_local_activity(nothing, start_to_close_timeout=timedelta(seconds=3))
+        return len(self._voted)
+
     @vote.validator
+    @vote_and_tell.validator
     def _may_vote(self, actor: str) -> None:
         if actor in self._voted:
             raise ValueError(f"{actor} has voted")

@@ -8,7 +8,7 @@ import signal
 import uvloop
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
-from bench.bare import TASK_QUEUE, TwoSignals, Updates
+from bench.bare import TASK_QUEUE, TwoSignals, Updates, nothing
 from starter.settings import connect
 from worker import CACHED_RUNS, TAKE_OVER_AFTER
 
@@ -23,9 +23,11 @@ async def work() -> None:
         await connect(),
         task_queue=TASK_QUEUE,
         workflows=[TwoSignals, Updates],
+        activities=[nothing],
         max_cached_workflows=CACHED_RUNS,
         sticky_queue_schedule_to_start_timeout=TAKE_OVER_AFTER,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
     ):
         print(READY, flush=True)
         await stop.wait()
