@@ -346,10 +346,10 @@ class World:
                     return found[-1]
                 await asyncio.sleep(0.01)
 
-    async def asks(self, process: str, activity: str, times: int = 1) -> None:
+    async def asks(self, process: str, wanted: str, times: int = 1) -> None:
         """Waits until an activity has begun so many times: one that is cancelled before never hears of it."""
         async with asyncio.timeout(80):
-            while [name for name, _ in self.asked.get(process, [])].count(activity) < times:
+            while [name for name, _ in self.asked.get(process, [])].count(wanted) < times:
                 await asyncio.sleep(0.01)
 
 
