@@ -75,8 +75,13 @@ class Site:
         process = wire.line_id(order, number)
 
         async def is_asked() -> bool:
-            stages = await self.countersign.open_approvals()
-            return any(stage.process == process and stage.roster for stage in stages)
+            try:
+                stages = (await self.countersign.approval(process)).stages
+            except Refusal as refusal:
+                if refusal.code is not Code.NOT_FOUND:
+                    raise
+                return False
+            return any(stage.is_open and stage.roster for stage in stages)
 
         await until(is_asked, f"{process} to be open for approval")
         return process
