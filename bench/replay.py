@@ -25,7 +25,7 @@ BLOCKS = 2
 NOTE = (
     f"Process CPU time, threads of the SDK's core included; median of {BLOCKS * REPLAYS} replays in {BLOCKS} "
     f"blocks, each with {WARM_UP} more to warm up. Workers use the sandbox with our workflow modules passed "
-    "through; tests replay in the guarded one, which imports them anew for every run, here from byte code. "
+    "through; tests in the guarded one, which imports them anew for every run, here from byte code. "
     "At most twice the time without a sandbox is wanted of workers."
 )
 

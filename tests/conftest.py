@@ -9,8 +9,8 @@ settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.register_profile("anew", deadline=None)
 settings.load_profile("untimed")
 
-# Byte code is kept whatever the environment says: the programs that tests start, and every replay in the
-# guarded sandbox, import Countersign anew, and to compile it each time costs more than all they do.
+# Byte code is kept whatever the environment says: the programs that tests start, and every run in the guarded
+# sandbox, import Countersign anew, and to compile it each time is a third of what the tests cost.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -38,8 +38,8 @@ def workflow_runner(*, guarded: bool = False) -> Sandbox:
 
     Args:
         guarded: Import the workflow modules anew for every run, so that anything in them that is not
-            deterministic is refused. Tests replay every history so; workers do not, as a replay then takes
-            1.4 times the CPU (bench/README.md).
+            deterministic is refused. Tests do; workers do not, as a replay then takes 2.4 times the CPU
+            (bench/README.md).
     """
     passed = LIBRARIES if guarded else (*LIBRARIES, "workflows")
     return Sandbox(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from tests.replay import approval_scenarios, fulfilment_scenarios  # noqa: F401 
 from tests.replay.goldens import activity_inputs
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.conftest import Scene, scene, world  # noqa: F401 - fixtures
-from tests.workflows.world import World
-from workflows.registry import WORKFLOWS, workflow_runner
+from tests.workflows.world import GUARDED, World
+from workflows.registry import WORKFLOWS
 
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*/*.json"))
@@ -24,13 +23,12 @@ MOST_EVENTS = 1_000
 """SPEC 11, Size; the marks that virtual time leaves are not counted."""
 
 
-@cache
 def replayer() -> Replayer:
-    """One for all replays: the workers' converter, and a sandbox that guards."""
+    """A replayer with the workers' converter, and a sandbox that guards."""
     return Replayer(
         workflows=WORKFLOWS,
         data_converter=pydantic_data_converter,
-        workflow_runner=workflow_runner(guarded=True),
+        workflow_runner=GUARDED,
     )
 
 

@@ -36,7 +36,7 @@ from storage.database import Database
 from storage.directory import load_directory
 from tests.activities.provisioning.backend import Backend
 from tests.workflows.conftest import Scene
-from tests.workflows.world import SANDBOX, World, definition, line, stage
+from tests.workflows.world import GUARDED, World, definition, line, stage
 from workflows.external import await_condition
 from workflows.process import let_go
 from workflows.registry import WORKFLOWS
@@ -243,7 +243,7 @@ async def office(
                 Conditions({"credit": source}).await_condition,
                 *(each for each in world.activities if each not in replaced),
             ],
-            workflow_runner=SANDBOX,
+            workflow_runner=GUARDED,
         ),
     ):
         yield Scene(world, virtual_time, queue), Countersign(virtual_time.client, database)

@@ -51,8 +51,8 @@ OWNERSHIP = RequirementTemplate(
 
 
 @dataclass(frozen=True)
-class Unprepared(Sandbox):
-    """The workers' sandbox, entered for runs alone.
+class Guard(Sandbox):
+    """The sandbox that imports the workflows anew for every run, and for runs alone.
 
     The SDK tries each type once more whenever a worker starts; with a worker for every test that took longer
     than the tests.
@@ -62,7 +62,7 @@ class Unprepared(Sandbox):
         """Leaves it to the runs."""
 
 
-SANDBOX = Unprepared(restrictions=workflow_runner().restrictions)
+GUARDED = Guard(restrictions=workflow_runner(guarded=True).restrictions)
 
 
 def stage(name: str = "sales", people: tuple[str, ...] = ("ann", "bob"), **more: object) -> Stage:
@@ -313,7 +313,7 @@ class World:
             task_queue=task_queue,
             workflows=list(WORKFLOWS),
             activities=self.activities,
-            workflow_runner=SANDBOX,
+            workflow_runner=GUARDED,
             interceptors=INTERCEPTORS,
         )
 
